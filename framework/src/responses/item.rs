@@ -1,0 +1,626 @@
+//! One item of a conversation: a message, a function call, its output, reasoning, or a hosted tool's
+//! item that is passed through.
+//!
+//! The kind is found by the `type` tag, or by shape where the tag is absent, so that a wrong item
+//! gives one precise error instead of one per alternative.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::fields::Fields;
+use super::tokens::{TOKEN_FIELDS, TokenData, TokenId};
+
+/// A shared, immutable item. Cloning it costs a reference count.
+#[derive(Clone, Debug)]
+pub struct Item(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The item's JSON without the token fields.
+    text: Box<RawValue>,
+    kind: ItemKind,
+    tokens: Option<TokenData>,
+}
+
+/// What an item is, with what the runtime itself has to look at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemKind {
+    /// Something said by somebody.
+    Message(Role),
+    /// The model wants a tool run.
+    FunctionCall(FunctionCall),
+    /// What a tool answered.
+    FunctionCallOutput,
+    /// The model's reasoning.
+    Reasoning,
+    /// An item of a hosted tool (`web_search_call`, `mcp_call`, …), passed through untouched.
+    Hosted,
+}
+
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+    /// The operator.
+    System,
+    /// The operator, as newer models call it.
+    Developer,
+    /// A chat-shaped tool answer, as some datasets embed it.
+    Tool,
+}
+
+/// A call that the model wants made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionCall {
+    /// Ties the output to the call.
+    pub call_id: Box<str>,
+    /// The tool's name, as the model wrote it.
+    pub name: Box<str>,
+    /// The arguments, as the model wrote them: meant to be JSON, not checked to be.
+    pub arguments: Box<str>,
+}
+
+/// Why JSON is not an item.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ItemError {
+    /// Not an object, or a field of a wrong JSON type.
+    #[error("not a conversation item: {0}")]
+    Json(#[from] serde_json::Error),
+    /// No `type`, and no shape that gives it away.
+    #[error("item has no `type` and no shape of a known item")]
+    Untyped,
+    /// A `type` that no item has.
+    #[error("unknown item type `{tag}`")]
+    UnknownType {
+        /// The `type` found.
+        tag: String,
+    },
+    /// A field that this type of item needs.
+    #[error("{tag} item: `{field}` is missing or not {expected}")]
+    Field {
+        /// The item's type.
+        tag: &'static str,
+        /// The field.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Some but not all of the three token fields.
+    #[error("token fields come together, but `{missing}` is missing")]
+    PartialTokens {
+        /// The first absent field.
+        missing: &'static str,
+    },
+    /// As many log-probabilities as generated tokens are needed.
+    #[error("{ids} generated token ids, but {log_probs} log-probabilities")]
+    TokenLengths {
+        /// Generated ids.
+        ids: usize,
+        /// Log-probabilities.
+        log_probs: usize,
+    },
+}
+
+/// Item types of hosted tools, accepted and passed through.
+const HOSTED: [&str; 15] = [
+    "mcp_call",
+    "mcp_list_tools",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "file_search_call",
+    "web_search_call",
+    "computer_call",
+    "computer_call_output",
+    "image_generation_call",
+    "code_interpreter_call",
+    "local_shell_call",
+    "local_shell_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "item_reference",
+];
+
+/// The fields that decide an item's kind, borrowed from its text.
+#[derive(Deserialize)]
+struct Probe<'a> {
+    #[serde(rename = "type", borrow)]
+    tag: Option<&'a RawValue>,
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    call_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    summary: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_call_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_token_ids: Option<&'a RawValue>,
+    #[serde(borrow)]
+    generation_token_ids: Option<&'a RawValue>,
+    #[serde(borrow)]
+    generation_log_probs: Option<&'a RawValue>,
+}
+
+impl Item {
+    /// Parses an item's JSON text.
+    ///
+    /// # Errors
+    /// See [`ItemError`].
+    pub fn parse(text: &str) -> Result<Self, ItemError> {
+        Self::from_raw(serde_json::from_str(text)?)
+    }
+
+    /// Takes an item's JSON text as it is.
+    ///
+    /// # Errors
+    /// See [`ItemError`].
+    pub fn from_raw(text: Box<RawValue>) -> Result<Self, ItemError> {
+        let probe: Probe<'_> = serde_json::from_str(text.get())?;
+        let kind = probe.kind()?;
+        let tokens = probe.tokens()?;
+        let rewrite = probe.rewrite(&kind, tokens.is_some());
+        let text = match rewrite {
+            Rewrite::None => text,
+            Rewrite::Without { tag, fields } => without(&text, tag, fields)?,
+        };
+        Ok(Self(Arc::new(Inner { text, kind, tokens })))
+    }
+
+    /// A message whose content is plain text.
+    pub fn message(role: Role, text: &str) -> Self {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            content: &'a str,
+            role: Role,
+            r#type: &'static str,
+        }
+        Self::built(ItemKind::Message(role), &Message { content: text, role, r#type: "message" })
+    }
+
+    /// A message as a model writes it: one `output_text` part.
+    pub fn output_message(id: &str, text: &str) -> Self {
+        #[derive(Serialize)]
+        struct Part<'a> {
+            annotations: [(); 0],
+            text: &'a str,
+            r#type: &'static str,
+        }
+        #[derive(Serialize)]
+        struct Message<'a> {
+            id: &'a str,
+            content: [Part<'a>; 1],
+            role: Role,
+            status: &'static str,
+            r#type: &'static str,
+        }
+        let part = Part { annotations: [], text, r#type: "output_text" };
+        let role = Role::Assistant;
+        let message = Message { id, content: [part], role, status: "completed", r#type: "message" };
+        Self::built(ItemKind::Message(role), &message)
+    }
+
+    /// A function call as a model writes it.
+    pub fn function_call(id: &str, call: FunctionCall) -> Self {
+        #[derive(Serialize)]
+        struct Call<'a> {
+            arguments: &'a str,
+            call_id: &'a str,
+            name: &'a str,
+            r#type: &'static str,
+            id: &'a str,
+            status: &'static str,
+        }
+        let item = Call {
+            arguments: &call.arguments,
+            call_id: &call.call_id,
+            name: &call.name,
+            r#type: "function_call",
+            id,
+            status: "completed",
+        };
+        let text = to_raw_value(&item).expect("plain data serialises to JSON");
+        Self(Arc::new(Inner { text, kind: ItemKind::FunctionCall(call), tokens: None }))
+    }
+
+    /// The output of a function call, for the model to read.
+    pub fn function_call_output(call_id: &str, output: &str) -> Self {
+        #[derive(Serialize)]
+        struct Output<'a> {
+            call_id: &'a str,
+            output: &'a str,
+            r#type: &'static str,
+        }
+        let item = Output { call_id, output, r#type: "function_call_output" };
+        Self::built(ItemKind::FunctionCallOutput, &item)
+    }
+
+    fn built(kind: ItemKind, item: &impl Serialize) -> Self {
+        let text = to_raw_value(item).expect("plain data serialises to JSON");
+        Self(Arc::new(Inner { text, kind, tokens: None }))
+    }
+
+    /// The same item carrying the tokens of the call that made it.
+    #[must_use]
+    pub fn with_tokens(&self, tokens: TokenData) -> Self {
+        let inner = &*self.0;
+        let (text, kind) = (inner.text.clone(), inner.kind.clone());
+        Self(Arc::new(Inner { text, kind, tokens: Some(tokens) }))
+    }
+
+    /// What the item is.
+    pub fn kind(&self) -> &ItemKind {
+        &self.0.kind
+    }
+
+    /// The call, if it is one.
+    pub fn as_function_call(&self) -> Option<&FunctionCall> {
+        match &self.0.kind {
+            ItemKind::FunctionCall(call) => Some(call),
+            ItemKind::Message(_)
+            | ItemKind::FunctionCallOutput
+            | ItemKind::Reasoning
+            | ItemKind::Hosted => None,
+        }
+    }
+
+    /// Whether it is a message of that role.
+    pub fn is_message_of(&self, role: Role) -> bool {
+        self.0.kind == ItemKind::Message(role)
+    }
+
+    /// The tokens of the call that it ends, if they were asked for.
+    pub fn tokens(&self) -> Option<&TokenData> {
+        self.0.tokens.as_ref()
+    }
+
+    /// The item's JSON without the token fields.
+    pub fn json(&self) -> &RawValue {
+        &self.0.text
+    }
+
+    /// Decodes one field of the item; `None` if it is absent, `null` or of another type.
+    pub fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let fields = Fields::parse(self.0.text.get()).ok()?;
+        serde_json::from_str(fields.get_set(name)?.get()).ok()
+    }
+
+    /// The plain text of a message or a tool output: its string, or its text parts joined without a
+    /// separator. Refusals and other parts count as nothing.
+    pub fn text(&self) -> String {
+        let name = match self.0.kind {
+            ItemKind::FunctionCallOutput => "output",
+            ItemKind::Message(_)
+            | ItemKind::FunctionCall(_)
+            | ItemKind::Reasoning
+            | ItemKind::Hosted => "content",
+        };
+        self.field::<Content>(name).map(Content::into_text).unwrap_or_default()
+    }
+
+    /// Appends the item's whole JSON, token fields included.
+    pub fn write_json(&self, out: &mut String) {
+        let text = self.0.text.get();
+        let Some(tokens) = &self.0.tokens else {
+            out.push_str(text);
+            return;
+        };
+        let open = text.trim_end().strip_suffix('}').expect("an item's text is a JSON object");
+        out.push_str(open);
+        tokens.write_into(out);
+        out.push('}');
+    }
+}
+
+/// A message's content: a string, or parts of which only those with text matter here.
+struct Content(String);
+
+impl Content {
+    fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Part {
+            text: Option<String>,
+        }
+        struct ContentVisitor;
+        impl<'de> serde::de::Visitor<'de> for ContentVisitor {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text, or a list of parts")
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Content, E> {
+                Ok(Content(value.to_owned()))
+            }
+
+            fn visit_seq<S: serde::de::SeqAccess<'de>>(
+                self,
+                mut parts: S,
+            ) -> Result<Content, S::Error> {
+                let mut text = String::new();
+                while let Some(part) = parts.next_element::<Part>()? {
+                    text.push_str(&part.text.unwrap_or_default());
+                }
+                Ok(Content(text))
+            }
+        }
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+/// What has to change in an item's text before it is kept.
+enum Rewrite {
+    None,
+    Without { tag: Option<&'static str>, fields: &'static [&'static str] },
+}
+
+fn without(
+    text: &RawValue,
+    tag: Option<&'static str>,
+    names: &[&str],
+) -> Result<Box<RawValue>, ItemError> {
+    let mut fields = Fields::parse(text.get())?;
+    for name in names {
+        fields.remove(name);
+    }
+    if let Some(tag) = tag {
+        fields.set("type", tag);
+    }
+    Ok(to_raw_value(&fields)?)
+}
+
+impl Probe<'_> {
+    fn kind(&self) -> Result<ItemKind, ItemError> {
+        match self.tag {
+            Some(tag) => {
+                let tag: String = serde_json::from_str(tag.get())?;
+                self.tagged(&tag)
+            }
+            None if self.role.is_some() => self.message(),
+            None if self.arguments.is_some() => self.function_call(),
+            None if self.call_id.is_some() => self.function_call_output(),
+            None if self.summary.is_some() => self.reasoning(),
+            None => Err(ItemError::Untyped),
+        }
+    }
+
+    fn tagged(&self, tag: &str) -> Result<ItemKind, ItemError> {
+        match tag {
+            "message" => self.message(),
+            "function_call" => self.function_call(),
+            "function_call_output" => self.function_call_output(),
+            "reasoning" => self.reasoning(),
+            _ if HOSTED.contains(&tag) => Ok(ItemKind::Hosted),
+            _ => Err(ItemError::UnknownType { tag: tag.to_owned() }),
+        }
+    }
+
+    fn message(&self) -> Result<ItemKind, ItemError> {
+        const ROLE: &str = "one of user, assistant, system, developer";
+        let wrong = |field, expected| ItemError::Field { tag: "message", field, expected };
+        let role = self.role.ok_or_else(|| wrong("role", ROLE))?;
+        let role: Role = serde_json::from_str(role.get()).map_err(|_| wrong("role", ROLE))?;
+        let chat_call = role == Role::Assistant && self.tool_calls.is_some();
+        let content = self.content.map(|content| content.get().as_bytes()[0]);
+        let content_fits = match content {
+            Some(b'"' | b'[') => true,
+            Some(_) => false,
+            None => chat_call,
+        };
+        if !content_fits {
+            return Err(wrong("content", "text or a list of parts"));
+        }
+        if role == Role::Tool && self.tool_call_id.is_none() {
+            return Err(wrong("tool_call_id", "text"));
+        }
+        Ok(ItemKind::Message(role))
+    }
+
+    fn function_call(&self) -> Result<ItemKind, ItemError> {
+        let text = |value, field| string(value, "function_call", field);
+        Ok(ItemKind::FunctionCall(FunctionCall {
+            call_id: text(self.call_id, "call_id")?,
+            name: text(self.name, "name")?,
+            arguments: text(self.arguments, "arguments")?,
+        }))
+    }
+
+    fn function_call_output(&self) -> Result<ItemKind, ItemError> {
+        const TAG: &str = "function_call_output";
+        string(self.call_id, TAG, "call_id")?;
+        match self.output.map(|output| output.get().as_bytes()[0]) {
+            Some(b'"' | b'[') => Ok(ItemKind::FunctionCallOutput),
+            Some(_) | None => {
+                let expected = "text or a list of parts";
+                Err(ItemError::Field { tag: TAG, field: "output", expected })
+            }
+        }
+    }
+
+    fn reasoning(&self) -> Result<ItemKind, ItemError> {
+        match self.summary.map(|summary| summary.get().as_bytes()[0]) {
+            Some(b'[') => Ok(ItemKind::Reasoning),
+            Some(_) | None => {
+                Err(ItemError::Field { tag: "reasoning", field: "summary", expected: "a list" })
+            }
+        }
+    }
+
+    fn tokens(&self) -> Result<Option<TokenData>, ItemError> {
+        let found = [self.prompt_token_ids, self.generation_token_ids, self.generation_log_probs];
+        let [Some(prompt), Some(generation), Some(log_probs)] = found else {
+            let any = found.iter().any(Option::is_some);
+            let first_missing = found.iter().position(Option::is_none);
+            return match first_missing.filter(|_| any) {
+                Some(index) => Err(ItemError::PartialTokens { missing: TOKEN_FIELDS[index] }),
+                None => Ok(None),
+            };
+        };
+        let ids = |text: &RawValue| -> Result<Box<[u32]>, serde_json::Error> {
+            let ids: Vec<TokenId> = serde_json::from_str(text.get())?;
+            Ok(ids.into_iter().map(|id| id.0).collect())
+        };
+        let tokens = TokenData {
+            prompt_token_ids: ids(prompt)?,
+            generation_token_ids: ids(generation)?,
+            generation_log_probs: serde_json::from_str(log_probs.get())?,
+        };
+        let lengths = (tokens.generation_token_ids.len(), tokens.generation_log_probs.len());
+        if lengths.0 != lengths.1 {
+            return Err(ItemError::TokenLengths { ids: lengths.0, log_probs: lengths.1 });
+        }
+        Ok(Some(tokens))
+    }
+
+    /// Token fields leave the text, an untyped item gets its tag, and reasoning loses its status,
+    /// which the Responses API refuses to see again.
+    fn rewrite(&self, kind: &ItemKind, has_tokens: bool) -> Rewrite {
+        let tag = match kind {
+            _ if self.tag.is_some() => None,
+            ItemKind::FunctionCall(_) => Some("function_call"),
+            ItemKind::FunctionCallOutput => Some("function_call_output"),
+            ItemKind::Reasoning => Some("reasoning"),
+            ItemKind::Message(_) | ItemKind::Hosted => None,
+        };
+        let drop_status = *kind == ItemKind::Reasoning && self.status.is_some();
+        match (has_tokens, drop_status) {
+            (false, false) if tag.is_none() => Rewrite::None,
+            (false, false) => Rewrite::Without { tag, fields: &[] },
+            (true, false) => Rewrite::Without { tag, fields: &TOKEN_FIELDS },
+            (false, true) => Rewrite::Without { tag, fields: &["status"] },
+            (true, true) => Rewrite::Without {
+                tag,
+                fields: &[
+                    "status",
+                    "prompt_token_ids",
+                    "generation_token_ids",
+                    "generation_log_probs",
+                ],
+            },
+        }
+    }
+}
+
+fn string(
+    value: Option<&RawValue>,
+    tag: &'static str,
+    field: &'static str,
+) -> Result<Box<str>, ItemError> {
+    let wrong = || ItemError::Field { tag, field, expected: "text" };
+    let value = value.ok_or_else(wrong)?;
+    serde_json::from_str(value.get()).map_err(|_| wrong())
+}
+
+impl Serialize for Item {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.tokens.is_none() {
+            return self.0.text.serialize(serializer);
+        }
+        let mut text = String::new();
+        self.write_json(&mut text);
+        RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_raw(text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(item: &Item) -> String {
+        serde_json::to_string(item).unwrap()
+    }
+
+    #[test]
+    fn unknown_fields_of_a_known_item_are_kept() {
+        let text = r#"{"type":"message","role":"user","content":"hi","zzz":{"a":1}}"#;
+        assert_eq!(json(&Item::parse(text).unwrap()), text);
+    }
+
+    #[test]
+    fn an_untyped_item_is_known_by_its_shape() {
+        let call = Item::parse(r#"{"name":"f","arguments":"{}","call_id":"c"}"#).unwrap();
+        assert_eq!(&*call.as_function_call().unwrap().name, "f");
+        assert!(json(&call).contains(r#""type":"function_call""#));
+        let message = Item::parse(r#"{"role":"user","content":"hi"}"#).unwrap();
+        assert_eq!(json(&message), r#"{"role":"user","content":"hi"}"#);
+        let reasoning = Item::parse(r#"{"id":"r","summary":[]}"#).unwrap();
+        assert_eq!(*reasoning.kind(), ItemKind::Reasoning);
+    }
+
+    #[test]
+    fn the_text_of_a_message_joins_its_parts() {
+        let parts = r#"{"role":"user","content":[{"type":"input_text","text":"a"},
+            {"type":"input_image","detail":"auto"},{"type":"input_text","text":"b"}]}"#;
+        assert_eq!(Item::parse(parts).unwrap().text(), "ab");
+        assert_eq!(Item::message(Role::User, "x\"y").text(), "x\"y");
+        assert_eq!(Item::output_message("m", "é").text(), "é");
+        assert_eq!(Item::function_call_output("c", "{}").text(), "{}");
+    }
+
+    #[test]
+    fn reasoning_loses_its_status() {
+        let item =
+            Item::parse(r#"{"type":"reasoning","id":"r","summary":[],"status":"completed"}"#);
+        assert_eq!(json(&item.unwrap()), r#"{"type":"reasoning","id":"r","summary":[]}"#);
+    }
+
+    #[test]
+    fn token_fields_become_compact_and_come_back() {
+        let text = r#"{"type":"message","role":"assistant","content":"x","generation_token_ids":["2",3],"prompt_token_ids":[1],"generation_log_probs":[0,-0.5]}"#;
+        let item = Item::parse(text).unwrap();
+        assert_eq!(*item.tokens().unwrap().generation_token_ids, [2, 3]);
+        assert_eq!(item.json().get(), r#"{"type":"message","role":"assistant","content":"x"}"#);
+        let again = Item::parse(&json(&item)).unwrap();
+        assert_eq!(again.tokens(), item.tokens());
+    }
+
+    #[test]
+    fn malformed_items_say_what_is_wrong() {
+        let cases = [
+            ("{}", "item has no `type` and no shape of a known item"),
+            (r#"{"type":"zzz"}"#, "unknown item type `zzz`"),
+            (r#"{"role":"user","content":null}"#, "`content` is missing"),
+            (r#"{"role":"chef","content":"x"}"#, "`role` is missing or not one of user"),
+            (r#"{"type":"function_call","name":"f","call_id":"c","arguments":{}}"#, "`arguments`"),
+            (r#"{"type":"function_call_output","call_id":"c","output":{}}"#, "`output` is missing"),
+            (r#"{"role":"user","content":"x","prompt_token_ids":[1]}"#, "`generation_token_ids`"),
+            ("[1]", "not a conversation item"),
+        ];
+        for (text, expected) in cases {
+            let error = Item::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}
