@@ -158,10 +158,31 @@ impl CreateParams {
         Ok(())
     }
 
+    /// Appends the object's JSON: what was set, and the input as a list.
+    pub(crate) fn write_json(&self, out: &mut String) {
+        out.push('{');
+        self.fields.write_into(out);
+        write_input(self.input.iter(), out);
+        out.push('}');
+    }
+
     /// Whether several tool calls of one step may run at the same time; the API's default is yes.
     pub fn parallel_tool_calls(&self) -> bool {
         self.parallel_tool_calls.unwrap_or(true)
     }
+}
+
+/// Appends the `input` list to the inside of an object's text.
+fn write_input<'a>(items: impl Iterator<Item = &'a Item>, object: &mut String) {
+    push_key(object, "input");
+    object.push('[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            object.push(',');
+        }
+        item.write_json(object);
+    }
+    object.push(']');
 }
 
 fn parse_input(input: &RawValue) -> Result<Vec<Item>, ParamsError> {
@@ -265,15 +286,8 @@ impl Request {
             }
         }
         overrides.write_into(&mut body);
-        push_key(&mut body, "input");
-        body.push('[');
-        for (index, item) in self.input().enumerate() {
-            if index > 0 {
-                body.push(',');
-            }
-            item.write_json(&mut body);
-        }
-        body.push_str("]}");
+        write_input(self.input(), &mut body);
+        body.push('}');
         body
     }
 }

@@ -1,0 +1,196 @@
+//! The environment contract: a task world with tools, per-rollout sessions and a verifier.
+//!
+//! Authors implement [`Environment`]: typed targets, typed tools, a session of their own. They see
+//! neither actors nor JSON. Each session runs as an actor of its own, so the calls of one rollout are
+//! in order, rollouts share nothing, and a panic in a tool costs one rollout.
+
+mod actor;
+mod arguments;
+mod schema;
+mod session;
+mod tools;
+
+use std::fmt;
+use std::future::Future;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::responses::{Fields, Response};
+use crate::task::{Row, Target, TargetError};
+use crate::wiring::{BuildError, Wiring};
+
+pub use actor::{EnvironmentActor, OpenSession};
+pub use arguments::{ArgumentsError, parse_arguments};
+pub use session::{CallTool, Session, ToolFault, Verify};
+pub use tools::{ToolError, Tools};
+
+/// A task world. One instance serves all rollouts of a shard, so `&self` holds what they share and
+/// `Session` what they do not.
+pub trait Environment: Sized + 'static {
+    /// The kind's name in configurations.
+    const KIND: &'static str;
+    /// Its `settings:`; unknown keys are denied by the derive's `deny_unknown_fields`.
+    type Config: DeserializeOwned + Clone + Send + Sync + 'static;
+    /// What a row says beyond the prompt. Only `open` and `verify` see it.
+    type Target: DeserializeOwned + JsonSchema + Send + Sync + 'static;
+    /// The state of one rollout.
+    type Session: 'static;
+
+    /// Builds an instance for one shard.
+    ///
+    /// # Errors
+    /// Fails if the settings make no sense together, or a model it asks for does not exist.
+    fn new(config: Self::Config, wiring: &Wiring) -> Result<Self, BuildError>;
+
+    /// Names the tools and their functions.
+    fn tools(tools: &mut Tools<Self>);
+
+    /// Starts a rollout's session.
+    ///
+    /// # Errors
+    /// Fails if the world cannot be set up; the rollout is then tried again or given up.
+    fn open(
+        &self,
+        target: &Self::Target,
+    ) -> impl Future<Output = Result<Self::Session, EnvironmentError>>;
+
+    /// Scores a rollout. Consumes the session, so that nothing is scored twice.
+    ///
+    /// # Errors
+    /// Fails if the verifier itself could not do its work. Whatever the model did is a verdict,
+    /// never an error.
+    fn verify(
+        &self,
+        session: Self::Session,
+        target: &Self::Target,
+        response: &Response,
+    ) -> impl Future<Output = Result<Verdict, EnvironmentError>>;
+
+    /// Reads what the environment needs from a row.
+    ///
+    /// Numbers in text, whole floats and the like are read as the schema wants them, as NeMo Gym
+    /// does.
+    ///
+    /// # Errors
+    /// Fails if a key is missing or malformed; the row is then reported and kept out.
+    fn target(row: &Row) -> Result<Target, TargetError> {
+        let text = serde_json::to_string(&row.extras).map_err(|e| TargetError::new(e.to_string()))?;
+        let target: Self::Target = schema::read_target(&text)?;
+        Ok(Target::new(target))
+    }
+}
+
+/// Why an environment could not open or verify a session.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct EnvironmentError {
+    message: String,
+    retryable: bool,
+}
+
+impl EnvironmentError {
+    /// A failure that another attempt may not meet, such as a service that is down.
+    pub fn temporary(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), retryable: true }
+    }
+
+    /// A failure that every attempt at this task would meet.
+    pub fn permanent(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), retryable: false }
+    }
+
+    /// Whether another attempt may fare better.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+}
+
+/// A reward: a finite number, by construction.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Reward(f64);
+
+/// A reward that is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("a reward must be finite, not {0}")]
+pub struct NotFinite(f64);
+
+impl Reward {
+    /// Nothing earned.
+    pub const ZERO: Self = Self(0.0);
+    /// All earned.
+    pub const ONE: Self = Self(1.0);
+
+    /// A reward of that value.
+    ///
+    /// # Errors
+    /// Fails on NaN and infinities.
+    pub fn new(value: f64) -> Result<Self, NotFinite> {
+        if value.is_finite() { Ok(Self(value)) } else { Err(NotFinite(value)) }
+    }
+
+    /// 1 if earned, else 0.
+    pub fn earned(earned: bool) -> Self {
+        if earned { Self::ONE } else { Self::ZERO }
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl From<NotFinite> for EnvironmentError {
+    fn from(error: NotFinite) -> Self {
+        Self::permanent(error)
+    }
+}
+
+/// What a verifier says: a reward, and named extras for the record.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The reward.
+    pub reward: Reward,
+    /// Further results; each becomes a top-level key of the record.
+    pub extras: Fields,
+}
+
+impl Verdict {
+    /// A verdict without extras.
+    pub fn new(reward: Reward) -> Self {
+        Self { reward, extras: Fields::default() }
+    }
+
+    /// Adds an extra. The names that records already have are reserved.
+    ///
+    /// # Panics
+    /// Panics on a reserved name: `responses_create_params`, `response`, `reward`, `rehearsal`, and
+    /// `error`, which trainers take for a failed request.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Self {
+        const RESERVED: [&str; 5] =
+            ["responses_create_params", "response", "reward", "rehearsal", "error"];
+        assert!(!RESERVED.contains(&name), "`{name}` is reserved and cannot be a verdict's extra");
+        self.extras.set(name, value);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reward_is_finite() {
+        assert!(Reward::new(f64::NAN).is_err());
+        assert!(Reward::new(f64::INFINITY).is_err());
+        assert_eq!(Reward::new(-0.5).map(Reward::get), Ok(-0.5));
+    }
+
+    #[test]
+    #[should_panic(expected = "`error` is reserved")]
+    fn an_extra_cannot_be_named_error() {
+        let _ = Verdict::new(Reward::ONE).with("error", &1);
+    }
+}

@@ -1,0 +1,269 @@
+//! A session as an actor: one per rollout, its tool calls in order, gone with its rollout.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AtomicResponse, Handler, Message, WrapFuture};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::tools::Tools;
+use super::{Environment, EnvironmentError, Verdict};
+use crate::metrics::{EnvironmentMetrics, ToolMetrics};
+use crate::responses::{FunctionCall, Response};
+use crate::rollout::{Culprit, Failure};
+use crate::supervision::{AskError, Handle, Supervised};
+use crate::task::Task;
+
+/// Runs a tool.
+#[derive(Message)]
+#[rtype(result = "Result<String, ToolFault>")]
+pub struct CallTool {
+    /// What the model wants.
+    pub call: FunctionCall,
+    /// When its answer is no longer of use.
+    pub deadline: Instant,
+}
+
+/// Why a tool call ended the session. What the model got wrong does not: it reads about it instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToolFault {
+    /// The tool did not answer in time; its session's state is no longer known.
+    #[error("the tool did not answer in time")]
+    Timeout,
+    /// An earlier call of this session timed out, or the session is verified already.
+    #[error("the session is closed")]
+    Closed,
+}
+
+/// Scores the rollout and closes the session.
+#[derive(Message)]
+#[rtype(result = "Result<Verdict, EnvironmentError>")]
+pub struct Verify {
+    /// The whole trajectory.
+    pub response: Arc<Response>,
+    /// When the verdict is no longer of use.
+    pub deadline: Instant,
+}
+
+/// What all sessions of one environment on one shard share.
+pub(super) struct World<E: Environment> {
+    pub(super) environment: E,
+    pub(super) tools: Tools<E>,
+    pub(super) metrics: EnvironmentMetrics,
+    pub(super) tool_metrics: Box<[ToolMetrics]>,
+    pub(super) unknown_tool: ToolMetrics,
+    pub(super) limits: SessionLimits,
+}
+
+/// How long the work of a session may take.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLimits {
+    /// One tool call.
+    pub tool: Duration,
+    /// The verifier.
+    pub verify: Duration,
+}
+
+/// One session.
+pub(super) struct SessionActor<E: Environment> {
+    world: Rc<World<E>>,
+    task: Arc<Task>,
+    /// Gone while a tool runs, after a tool was cut off, and after verification.
+    state: Option<E::Session>,
+}
+
+impl<E: Environment> SessionActor<E> {
+    pub(super) fn new(world: Rc<World<E>>, task: Arc<Task>, state: E::Session) -> Self {
+        world.metrics.session_opened();
+        Self { world, task, state: Some(state) }
+    }
+}
+
+impl<E: Environment> Drop for SessionActor<E> {
+    fn drop(&mut self) {
+        self.world.metrics.session_closed();
+    }
+}
+
+impl<E: Environment> Actor for SessionActor<E> {
+    type Context = Supervised<Self>;
+}
+
+impl<E: Environment> Handler<CallTool> for SessionActor<E> {
+    type Result = AtomicResponse<Self, Result<String, ToolFault>>;
+
+    fn handle(&mut self, message: CallTool, _: &mut Self::Context) -> Self::Result {
+        let (world, state) = (self.world.clone(), self.state.take());
+        let run = async move {
+            let Some(mut state) = state else { return (None, Err(ToolFault::Closed)) };
+            match world.call(&mut state, &message).await {
+                Ok(text) => (Some(state), Ok(text)),
+                Err(fault) => (None, Err(fault)),
+            }
+        };
+        let run = run.into_actor(self).map(|(state, result), actor, _| {
+            actor.state = state;
+            result
+        });
+        AtomicResponse::new(Box::pin(run))
+    }
+}
+
+impl<E: Environment> World<E> {
+    async fn call(&self, state: &mut E::Session, message: &CallTool) -> Result<String, ToolFault> {
+        let started = Instant::now();
+        let deadline = message.deadline.min(started + self.limits.tool);
+        let FunctionCall { name, arguments, .. } = &message.call;
+        let Some(index) = self.tools.find(name) else {
+            self.unknown_tool.called("unknown", started.elapsed());
+            return Ok(self.tools.unknown(name).into_text());
+        };
+        let run = self.tools.run(index, &self.environment, state, arguments);
+        let result = tokio::time::timeout_at(deadline, run).await;
+        let (status, result) = match result {
+            Ok(Ok(text)) => ("ok", Ok(text)),
+            Ok(Err(error)) => ("error", Ok(error.into_text())),
+            Err(_) => ("timeout", Err(ToolFault::Timeout)),
+        };
+        self.tool_metrics[index].called(status, started.elapsed());
+        result
+    }
+}
+
+impl<E: Environment> Handler<Verify> for SessionActor<E> {
+    type Result = AtomicResponse<Self, Result<Verdict, EnvironmentError>>;
+
+    fn handle(&mut self, message: Verify, _: &mut Self::Context) -> Self::Result {
+        let (world, task, state) = (self.world.clone(), self.task.clone(), self.state.take());
+        let verify = async move {
+            let Some(state) = state else {
+                return Err(EnvironmentError::temporary("the session is closed"));
+            };
+            world.verify(state, &task, &message).await
+        };
+        let verify = verify.into_actor(self).map(|verdict, _, context| {
+            context.stop();
+            verdict
+        });
+        AtomicResponse::new(Box::pin(verify))
+    }
+}
+
+impl<E: Environment> World<E> {
+    async fn verify(
+        &self,
+        state: E::Session,
+        task: &Task,
+        message: &Verify,
+    ) -> Result<Verdict, EnvironmentError> {
+        let started = Instant::now();
+        let deadline = message.deadline.min(started + self.limits.verify);
+        let target = target_of::<E>(task)?;
+        let verify = self.environment.verify(state, target, &message.response);
+        let verdict = tokio::time::timeout_at(deadline, verify).await;
+        self.metrics.verified(started.elapsed());
+        verdict.unwrap_or_else(|_| {
+            Err(EnvironmentError::temporary("the verifier did not answer in time"))
+        })
+    }
+}
+
+/// The target of a task, which must have been read by the same kind of environment.
+pub(super) fn target_of<E: Environment>(task: &Task) -> Result<&E::Target, EnvironmentError> {
+    let wrong = || {
+        let kind = E::KIND;
+        EnvironmentError::permanent(format!("task `{}` was not read by `{kind}`", task.id))
+    };
+    task.target.get::<E::Target>().ok_or_else(wrong)
+}
+
+/// A rollout's way to its session. Dropping it closes the session.
+#[derive(Debug)]
+pub struct Session {
+    call: Handle<CallTool>,
+    verify: Handle<Verify>,
+    tools: Option<Arc<RawValue>>,
+    /// Closes the session when the rollout ends without verification.
+    _closer: Closer,
+}
+
+/// Stops a session's actor when dropped.
+#[derive(Debug)]
+pub(super) struct Closer(Handle<CloseSession>);
+
+/// Ends a session that is not to be verified.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct CloseSession;
+
+impl<E: Environment> Handler<CloseSession> for SessionActor<E> {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseSession, context: &mut Self::Context) {
+        context.stop();
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        // A session that is gone already is what we want; one whose mailbox is full is idle-swept.
+        let _ = self.0.try_tell(CloseSession);
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        call: Handle<CallTool>,
+        verify: Handle<Verify>,
+        close: Handle<CloseSession>,
+        tools: Option<Arc<RawValue>>,
+    ) -> Self {
+        Self { call, verify, tools, _closer: Closer(close) }
+    }
+
+    /// The environment's tools as a request's `tools` list, for tasks that bring none.
+    pub fn tools(&self) -> Option<&Arc<RawValue>> {
+        self.tools.as_ref()
+    }
+
+    /// Runs a tool; the text is for the model.
+    ///
+    /// # Errors
+    /// Fails if the tool crashed, was cut off, or its session is gone.
+    pub async fn call(&self, call: &FunctionCall, deadline: Instant) -> Result<String, Failure> {
+        let name = &call.name;
+        let failed = |what: &dyn std::fmt::Display| {
+            Failure::retryable(Culprit::Tool, format_args!("tool `{name}`: {what}"))
+        };
+        match self.call.ask(CallTool { call: call.clone(), deadline }, deadline).await {
+            Ok(result) => result.map_err(|fault| failed(&fault)),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Scores the rollout and closes the session.
+    ///
+    /// # Errors
+    /// Fails if the verifier failed, crashed or was cut off.
+    pub async fn verify(
+        self,
+        response: Arc<Response>,
+        deadline: Instant,
+    ) -> Result<Verdict, Failure> {
+        match self.verify.ask(Verify { response, deadline }, deadline).await {
+            Ok(Ok(verdict)) => Ok(verdict),
+            Ok(Err(error)) => {
+                let retryable = error.is_retryable();
+                Err(Failure { culprit: Culprit::Verifier, error: error.to_string(), retryable })
+            }
+            Err(error) => Err(verifier_gone(&error)),
+        }
+    }
+}
+
+fn verifier_gone(error: &AskError) -> Failure {
+    Failure::retryable(Culprit::Verifier, error)
+}

@@ -1,0 +1,165 @@
+//! The tools of an environment: async functions over its instance, a session and typed arguments.
+
+use std::marker::PhantomData;
+
+use futures_util::future::LocalBoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::Environment;
+use super::arguments::parse_arguments;
+use super::schema::{Schema, schema_of};
+
+/// What a tool answers when it cannot do what the model asked: text for the model, not an error of
+/// the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolError(String);
+
+impl ToolError {
+    /// Exactly that text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// `{"detail":"…"}`, as NeMo Gym's servers answer.
+    pub fn detail(detail: &str) -> Self {
+        Self(serde_json::json!({ "detail": detail }).to_string())
+    }
+
+    /// The text for the model.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// The tools of an environment, by name.
+pub struct Tools<E: Environment> {
+    entries: Vec<Tool<E>>,
+    unknown: fn(&str) -> ToolError,
+}
+
+/// One tool.
+pub(super) struct Tool<E: Environment> {
+    name: &'static str,
+    description: String,
+    schema: Schema,
+    run: Box<dyn Run<E>>,
+}
+
+/// Runs a tool on arguments that are still text.
+pub(super) trait Run<E: Environment> {
+    fn run<'a>(
+        &'a self,
+        schema: &'a Schema,
+        environment: &'a E,
+        session: &'a mut E::Session,
+        arguments: &'a str,
+    ) -> LocalBoxFuture<'a, Result<String, ToolError>>;
+}
+
+struct Typed<F, A> {
+    function: F,
+    arguments: PhantomData<fn() -> A>,
+}
+
+impl<E, F, A, R> Run<E> for Typed<F, (A, R)>
+where
+    E: Environment,
+    F: for<'a> AsyncFn(&'a E, &'a mut E::Session, A) -> Result<R, ToolError>,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    fn run<'a>(
+        &'a self,
+        schema: &'a Schema,
+        environment: &'a E,
+        session: &'a mut E::Session,
+        arguments: &'a str,
+    ) -> LocalBoxFuture<'a, Result<String, ToolError>> {
+        Box::pin(async move {
+            let arguments: A = parse_arguments(schema, arguments)?;
+            let result = (self.function)(environment, session, arguments).await?;
+            serde_json::to_string(&result).map_err(|error| ToolError::text(error.to_string()))
+        })
+    }
+}
+
+impl<E: Environment> Tools<E> {
+    /// The tools that an environment names.
+    pub(crate) fn of_environment() -> Self {
+        let mut tools = Self { entries: Vec::new(), unknown: |_| ToolError::detail("Not Found") };
+        E::tools(&mut tools);
+        tools
+    }
+
+    /// Adds a tool. Its JSON Schema comes from the argument type, its description from that type's
+    /// doc comment.
+    ///
+    /// # Panics
+    /// Panics if the environment already has a tool of that name.
+    pub fn add<A, R>(
+        &mut self,
+        name: &'static str,
+        function: impl for<'a> AsyncFn(&'a E, &'a mut E::Session, A) -> Result<R, ToolError> + 'static,
+    ) where
+        A: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + 'static,
+    {
+        assert!(self.find(name).is_none(), "two tools are named `{name}`");
+        let schema = schema_of::<A>();
+        let description = schema.description().unwrap_or_default().to_owned();
+        let run = Box::new(Typed { function, arguments: PhantomData::<fn() -> (A, R)> });
+        self.entries.push(Tool { name, description, schema, run });
+    }
+
+    /// Sets what the model reads when it calls a tool that does not exist; `{"detail":"Not Found"}`
+    /// if not set.
+    pub fn on_unknown(&mut self, answer: fn(&str) -> ToolError) {
+        self.unknown = answer;
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.entries.iter().position(|tool| tool.name == name)
+    }
+
+    pub(super) fn unknown(&self, name: &str) -> ToolError {
+        (self.unknown)(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|tool| tool.name)
+    }
+
+    pub(super) async fn run(
+        &self,
+        index: usize,
+        environment: &E,
+        session: &mut E::Session,
+        arguments: &str,
+    ) -> Result<String, ToolError> {
+        let tool = &self.entries[index];
+        tool.run.run(&tool.schema, environment, session, arguments).await
+    }
+
+    /// The tools as a request's `tools` list; `None` if there is none.
+    pub(crate) fn specs(&self) -> Option<Box<RawValue>> {
+        #[derive(Serialize)]
+        struct Spec<'a> {
+            r#type: &'static str,
+            name: &'a str,
+            description: &'a str,
+            parameters: &'a serde_json::Value,
+            strict: bool,
+        }
+        let spec = |tool| {
+            let Tool { name, description, schema, run: _ } = tool;
+            let parameters = schema.as_value();
+            Spec { r#type: "function", name, description, parameters, strict: true }
+        };
+        let specs: Vec<_> = self.entries.iter().map(spec).collect();
+        let text = to_raw_value(&specs).expect("a schema serialises to JSON");
+        (!specs.is_empty()).then_some(text)
+    }
+}

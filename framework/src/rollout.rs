@@ -1,0 +1,339 @@
+//! A rollout, how it ended, and the line that records it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Verdict;
+use crate::responses::Response;
+use crate::task::{RolloutKey, Task};
+
+/// One finished and scored attempt at a task.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    /// The last response; its output is the whole trajectory after the prompt.
+    pub response: Arc<Response>,
+    /// What the environment made of it.
+    pub verdict: Verdict,
+    /// The limit that cut it short, if one did.
+    pub truncated: Option<Limit>,
+    /// Model calls made.
+    pub steps: u32,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// A limit that a rollout can run into. It is scored all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The agent's `max_steps`.
+    Steps,
+    /// The agent's `max_output_tokens`, over all calls.
+    Tokens,
+    /// The agent's `max_seconds`.
+    Time,
+    /// The model's own limit on one response.
+    ModelOutput,
+    /// A content filter of the endpoint.
+    ContentFilter,
+}
+
+/// Seconds spent, by whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Waiting for the model.
+    pub model: Duration,
+    /// Waiting for tools.
+    pub tools: Duration,
+    /// Verifying.
+    pub verify: Duration,
+    /// From the start of the attempt to its verdict.
+    pub total: Duration,
+}
+
+/// Who is to blame for a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Culprit {
+    /// The model or its endpoint.
+    Model,
+    /// The environment, outside of tools and verifier: opening and keeping the session.
+    Environment,
+    /// A tool that crashed or ran out of time. (A call that the model got wrong is no failure.)
+    Tool,
+    /// The agent.
+    Agent,
+    /// The verifier.
+    Verifier,
+    /// The runtime: a rollout's deadline, a shard that is gone, a shutdown.
+    Runtime,
+}
+
+impl Culprit {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Model, Self::Environment, Self::Tool, Self::Agent, Self::Verifier, Self::Runtime];
+
+    /// The word used in records, metrics and summaries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Environment => "environment",
+            Self::Tool => "tool",
+            Self::Agent => "agent",
+            Self::Verifier => "verifier",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An attempt that came to nothing. It is never a reward.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{culprit}: {error}")]
+pub struct Failure {
+    /// Who is to blame.
+    pub culprit: Culprit,
+    /// What happened, for people.
+    pub error: String,
+    /// Whether another attempt may fare better.
+    pub retryable: bool,
+}
+
+impl Failure {
+    /// A failure that another attempt may not meet.
+    pub fn retryable(culprit: Culprit, error: impl fmt::Display) -> Self {
+        Self { culprit, error: error.to_string(), retryable: true }
+    }
+
+    /// A failure that every attempt would meet.
+    pub fn permanent(culprit: Culprit, error: impl fmt::Display) -> Self {
+        Self { culprit, error: error.to_string(), retryable: false }
+    }
+}
+
+/// How a rollout ended, as records and metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Completed and scored.
+    Scored,
+    /// Cut short by a limit, and scored.
+    Truncated,
+    /// Given up after the last attempt; not scored.
+    Failed,
+}
+
+impl Outcome {
+    /// The word used in records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scored => "scored",
+            Self::Truncated => "truncated",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Rollout {
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        if self.truncated.is_some() { Outcome::Truncated } else { Outcome::Scored }
+    }
+}
+
+/// What stands under a record's `rehearsal` key.
+#[derive(Debug, Serialize)]
+struct Provenance<'a> {
+    task: &'a str,
+    repeat: u32,
+    attempt: u32,
+    agent: &'a str,
+    environment: &'a str,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureText<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<TimingSeconds>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailureText<'a> {
+    culprit: Culprit,
+    error: &'a str,
+    retryable: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct TimingSeconds {
+    model: f32,
+    tools: f32,
+    verify: f32,
+    total: f32,
+}
+
+impl From<Timings> for TimingSeconds {
+    fn from(timings: Timings) -> Self {
+        let Timings { model, tools, verify, total } = timings;
+        let seconds = |duration: Duration| duration.as_micros() as f32 / 1e6;
+        Self {
+            model: seconds(model),
+            tools: seconds(tools),
+            verify: seconds(verify),
+            total: seconds(total),
+        }
+    }
+}
+
+/// Whose rollout it is and which attempt: what its record names besides its content.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The task's key and repeat.
+    pub key: &'a RolloutKey,
+    /// The agent's name.
+    pub agent: &'a str,
+    /// The environment's name.
+    pub environment: &'a str,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+}
+
+impl Origin<'_> {
+    /// The record of a scored rollout: the row, `response`, `reward`, the verifier's extras, and
+    /// `rehearsal`. One line without its end.
+    pub fn record(&self, task: &Task, rollout: &Rollout) -> String {
+        let mut line = String::with_capacity(3072);
+        write_row(task, |name| rollout.verdict.extras.contains(name), &mut line);
+        line.push_str(",\"response\":");
+        rollout.response.write_json(&mut line);
+        line.push_str(",\"reward\":");
+        push_json(&mut line, &rollout.verdict.reward.get());
+        rollout.verdict.extras.write_into(&mut line);
+        let provenance = Provenance {
+            outcome: rollout.outcome(),
+            limit: rollout.truncated,
+            steps: Some(rollout.steps),
+            timings: Some(rollout.timings.into()),
+            ..self.provenance()
+        };
+        line.push_str(",\"rehearsal\":");
+        push_json(&mut line, &provenance);
+        line.push('}');
+        line
+    }
+
+    /// The record of a rollout that was given up: the row and `rehearsal`, which says why. It has no
+    /// `reward`.
+    pub fn failure_record(&self, task: &Task, failure: &Failure) -> String {
+        let mut line = String::new();
+        write_row(task, |_| false, &mut line);
+        let Failure { culprit, error, retryable } = failure;
+        let text = FailureText { culprit: *culprit, error, retryable: *retryable };
+        let provenance =
+            Provenance { outcome: Outcome::Failed, failure: Some(text), ..self.provenance() };
+        line.push_str(",\"rehearsal\":");
+        push_json(&mut line, &provenance);
+        line.push('}');
+        line
+    }
+
+    fn provenance(&self) -> Provenance<'_> {
+        Provenance {
+            task: self.key.task.as_str(),
+            repeat: self.key.repeat,
+            attempt: self.attempt,
+            agent: self.agent,
+            environment: self.environment,
+            outcome: Outcome::Scored,
+            limit: None,
+            failure: None,
+            steps: None,
+            timings: None,
+        }
+    }
+}
+
+/// Writes the row without the keys that the record overrides, and leaves the object open.
+fn write_row(task: &Task, overridden: impl Fn(&str) -> bool, line: &mut String) {
+    line.push_str("{\"responses_create_params\":");
+    task.params.write_json(line);
+    for (name, value) in task.extras.iter() {
+        if !overridden(name) {
+            crate::responses::push_key(line, name);
+            line.push_str(value.get());
+        }
+    }
+}
+
+fn push_json(line: &mut String, value: &impl Serialize) {
+    let mut bytes = std::mem::take(line).into_bytes();
+    serde_json::to_writer(&mut bytes, value).expect("plain data serialises to JSON");
+    *line = String::from_utf8(bytes).expect("serde_json writes UTF-8");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Reward;
+    use crate::responses::{Fields, Item};
+    use crate::task::{Row, Target, TaskId};
+    use serde_json::Value;
+
+    fn task(line: &str) -> Task {
+        Task::new(TaskId::of_row("solver", "example", 1), Row::parse(line).unwrap(), Target::new(()))
+    }
+
+    fn rollout() -> Rollout {
+        let output = vec![Item::output_message("m", "hello")];
+        Rollout {
+            response: Arc::new(Response::new("r", Arc::from("scripted"), output)),
+            verdict: Verdict::new(Reward::ONE).with("accuracy", &true).with("id", &9),
+            truncated: None,
+            steps: 1,
+            timings: Timings::default(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_the_row_the_response_the_reward_and_what_is_ours() {
+        let task = task(r#"{"responses_create_params":{"input":"hi","top_p":1},"id":7,"x":[1]}"#);
+        let key = task.rollout(2);
+        let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 1 };
+        let line = origin.record(&task, &rollout());
+        assert_eq!(line.matches("\"id\":9").count(), 1);
+        let fields = Fields::parse(&line).unwrap();
+        assert!(!fields.contains("error"));
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["responses_create_params"]["input"][0]["content"], "hi");
+        assert_eq!(value["x"][0], 1);
+        assert_eq!(value["id"], 9, "the verifier's extra wins over the row's key");
+        assert_eq!(value["reward"], 1.0);
+        assert_eq!(value["response"]["output"][0]["content"][0]["text"], "hello");
+        assert_eq!(value["rehearsal"]["task"], "solver/example/1");
+        assert_eq!(value["rehearsal"]["outcome"], "scored");
+    }
+
+    #[test]
+    fn a_failure_record_has_no_reward() {
+        let task = task(r#"{"responses_create_params":{"input":"hi"}}"#);
+        let key = task.rollout(0);
+        let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 3 };
+        let failure = Failure::retryable(Culprit::Model, "endpoint is down");
+        let value: Value =
+            serde_json::from_str(&origin.failure_record(&task, &failure)).unwrap();
+        assert!(value.get("reward").is_none());
+        assert_eq!(value["rehearsal"]["failure"]["culprit"], "model");
+    }
+}
