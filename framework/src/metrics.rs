@@ -1,0 +1,277 @@
+//! Every metric of Rehearsal: its name, labels, unit, buckets and meaning, behind typed handles.
+//!
+//! One file, because a name is an interface that dashboards and alerts depend on, and a list read
+//! at one glance stays consistent. `docs/metrics.md` is its table for readers; tests keep the two
+//! and `docs/grafana-dashboard.json` in agreement.
+//!
+//! A component makes its handle struct ([`RolloutMetrics`], [`ModelMetrics`], …) once and keeps
+//! it; recording then costs an atomic operation per metric. A handle stays bound to the recorder
+//! that was installed when it was made, so [`Exporter::start`] comes *before* the actors are
+//! built; without a recorder a handle records nowhere. Tests make their handles inside
+//! `metrics::with_local_recorder`.
+//!
+//! Labels come from the configuration, never from data: a tool name that the model invented is
+//! counted as [`UNKNOWN_TOOL`]. Idle series are never dropped, since a kept handle would go on
+//! counting into a series that nobody exports.
+
+use metrics::{Counter, Gauge, Histogram, Unit};
+
+use self::family::{Description, Family};
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the actor runtime is the caller"))]
+mod actor;
+mod exporter;
+mod family;
+mod handles;
+mod http;
+mod process;
+
+#[cfg_attr(not(test), expect(unused_imports, reason = "the actor runtime is the caller"))]
+pub(crate) use self::actor::{
+    ActorMetrics, actor_exited, actor_restarted, ask_failed, dead_letter, supervisor_escalated,
+    task_panicked,
+};
+pub use self::{
+    actor::ShardMetrics,
+    exporter::{Exporter, ExporterError},
+    handles::{
+        CollectionMetrics, EnvironmentMetrics, InFlight, ModelMetrics, RolloutMetrics, ToolMetrics,
+        UNKNOWN_TOOL, worker_killed,
+    },
+    http::Page,
+};
+
+const ROLLOUT_SECONDS: &[f64] = &[
+    0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
+    3600.0, 10800.0,
+];
+const MODEL_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+const WORK_SECONDS: &[f64] = &[
+    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    600.0,
+];
+const LAG_SECONDS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+const REWARDS: &[f64] = &[
+    -1.0, -0.9, -0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6,
+    0.7, 0.8, 0.9, 1.0,
+];
+
+static ROLLOUTS: Family<Counter, 3> = Family::counter(
+    "rehearsal_rollouts_total",
+    ["agent", "environment", "outcome"],
+    "Rollouts that ended, by outcome: scored, truncated or failed.",
+);
+static ROLLOUT_DURATION: Family<Histogram, 2> = Family::histogram(
+    "rehearsal_rollout_duration_seconds",
+    ["agent", "environment"],
+    ROLLOUT_SECONDS,
+    "Time from the start of a rollout to its end, failed attempts included.",
+)
+.measured_in(Unit::Seconds);
+static ROLLOUTS_IN_FLIGHT: Family<Gauge, 0> =
+    Family::gauge("rehearsal_rollouts_in_flight", [], "Rollouts that have started and not ended.");
+static ROLLOUT_ATTEMPTS: Family<Counter, 1> = Family::counter(
+    "rehearsal_rollout_attempts_total",
+    ["culprit"],
+    "Attempts that ended: a failed one by its culprit, a scored or truncated one as none.",
+);
+static REWARD: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_reward",
+    ["environment"],
+    REWARDS,
+    "Rewards of scored and of truncated rollouts; a failed rollout has none.",
+);
+static MODEL_REQUESTS: Family<Counter, 2> = Family::counter(
+    "rehearsal_model_requests_total",
+    ["model", "status"],
+    "Requests sent to a model, each retry included, by status: ok or the kind of failure.",
+);
+static MODEL_REQUEST_DURATION: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_model_request_duration_seconds",
+    ["model"],
+    MODEL_SECONDS,
+    "Time from sending a request to a model to having its whole answer or its failure.",
+)
+.measured_in(Unit::Seconds);
+static MODEL_RETRIES: Family<Counter, 2> = Family::counter(
+    "rehearsal_model_retries_total",
+    ["model", "reason"],
+    "Requests to a model that were sent again, by the reason.",
+);
+static MODEL_TOKENS: Family<Counter, 2> = Family::counter(
+    "rehearsal_model_tokens_total",
+    ["model", "direction"],
+    "Tokens as the model counts them, by direction: input or output.",
+);
+static MODEL_IN_FLIGHT: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_model_in_flight",
+    ["model"],
+    "Requests to a model that wait for their answer.",
+);
+static TOOL_CALLS: Family<Counter, 3> = Family::counter(
+    "rehearsal_tool_calls_total",
+    ["environment", "tool", "status"],
+    "Tool calls, by status: ok, error (text for the model), crashed or timeout. \
+     Names that no tool has are counted as <unknown>.",
+);
+static TOOL_DURATION: Family<Histogram, 2> = Family::histogram(
+    "rehearsal_tool_duration_seconds",
+    ["environment", "tool"],
+    WORK_SECONDS,
+    "Time that a tool call took inside its session.",
+)
+.measured_in(Unit::Seconds);
+static VERIFY_DURATION: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_verify_duration_seconds",
+    ["environment"],
+    WORK_SECONDS,
+    "Time that the verification of a rollout took.",
+)
+.measured_in(Unit::Seconds);
+static SESSIONS_OPEN: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_sessions_open",
+    ["environment"],
+    "Sessions that are open in an environment.",
+);
+static ACTOR_MESSAGES: Family<Counter, 1> = Family::counter(
+    "rehearsal_actor_messages_total",
+    ["actor"],
+    "Messages that an actor has handled.",
+);
+static MAILBOX_MESSAGES: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_mailbox_messages",
+    ["actor"],
+    "Messages that wait in the mailbox of an actor.",
+);
+static MAILBOX_REJECTED: Family<Counter, 1> = Family::counter(
+    "rehearsal_mailbox_rejected_total",
+    ["actor"],
+    "Messages refused because the mailbox of an actor was full.",
+);
+static ACTOR_RESTARTS: Family<Counter, 2> = Family::counter(
+    "rehearsal_actor_restarts_total",
+    ["actor", "reason"],
+    "Times that an actor was rebuilt by its supervisor, by the reason.",
+);
+static ACTOR_EXITS: Family<Counter, 2> = Family::counter(
+    "rehearsal_actor_exits_total",
+    ["actor", "reason"],
+    "Times that an actor ended, by the reason.",
+);
+static DEAD_LETTERS: Family<Counter, 2> = Family::counter(
+    "rehearsal_dead_letters_total",
+    ["actor", "reason"],
+    "Messages that no actor handled, by the reason.",
+);
+static TASK_PANICS: Family<Counter, 1> = Family::counter(
+    "rehearsal_task_panics_total",
+    ["actor"],
+    "Panics in the request tasks of an actor, each answered with a failure.",
+);
+static ASK_FAILURES: Family<Counter, 2> = Family::counter(
+    "rehearsal_ask_failures_total",
+    ["actor", "reason"],
+    "Asks that ended without an answer, by the reason: crashed, lost, timeout or unavailable.",
+);
+static SUPERVISOR_ESCALATIONS: Family<Counter, 1> = Family::counter(
+    "rehearsal_supervisor_escalations_total",
+    ["supervisor"],
+    "Times that a supervisor gave up and passed a failure on to its parent.",
+);
+static SHARD_LAG: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_shard_lag_seconds",
+    ["shard"],
+    LAG_SECONDS,
+    "How late the heartbeat of a shard ran: the time that work waits for the shard.",
+)
+.measured_in(Unit::Seconds);
+static WORKER_KILLS: Family<Counter, 2> = Family::counter(
+    "rehearsal_worker_kills_total",
+    ["pool", "reason"],
+    "Worker processes that were killed, by the reason.",
+);
+static RECORDS_WRITTEN: Family<Counter, 0> = Family::counter(
+    "rehearsal_records_written_total",
+    [],
+    "Rollout records that were written out.",
+);
+static DATASET_ROWS_REJECTED: Family<Counter, 0> = Family::counter(
+    "rehearsal_dataset_rows_rejected_total",
+    [],
+    "Dataset rows that could not be read as a task.",
+);
+static BUILD_INFO: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_build_info",
+    ["version"],
+    "Always 1; its label tells the version that runs.",
+);
+
+static PROCESS_CPU: Family<Counter, 0> = Family::counter(
+    "process_cpu_seconds_total",
+    [],
+    "Processor time that the process has used, in user and system mode, in whole seconds.",
+)
+.measured_in(Unit::Seconds);
+static PROCESS_OPEN_FDS: Family<Gauge, 0> =
+    Family::gauge("process_open_fds", [], "File descriptors that are open.");
+static PROCESS_MAX_FDS: Family<Gauge, 0> =
+    Family::gauge("process_max_fds", [], "File descriptors that may be open at a time.");
+static PROCESS_VIRTUAL_MEMORY: Family<Gauge, 0> =
+    Family::gauge("process_virtual_memory_bytes", [], "Size of the virtual memory.")
+        .measured_in(Unit::Bytes);
+static PROCESS_VIRTUAL_MEMORY_MAX: Family<Gauge, 0> =
+    Family::gauge("process_virtual_memory_max_bytes", [], "Limit of the virtual memory.")
+        .measured_in(Unit::Bytes);
+static PROCESS_RESIDENT_MEMORY: Family<Gauge, 0> =
+    Family::gauge("process_resident_memory_bytes", [], "Size of the resident memory.")
+        .measured_in(Unit::Bytes);
+static PROCESS_START_TIME: Family<Gauge, 0> =
+    Family::gauge("process_start_time_seconds", [], "When the process started, as Unix time.")
+        .measured_in(Unit::Seconds);
+static PROCESS_THREADS: Family<Gauge, 0> =
+    Family::gauge("process_threads", [], "Threads of the process.");
+
+/// Invariant: lists every family above; a test compares it with what the handles register.
+static DESCRIPTIONS: [Description; 36] = [
+    ROLLOUTS.description(),
+    ROLLOUT_DURATION.description(),
+    ROLLOUTS_IN_FLIGHT.description(),
+    ROLLOUT_ATTEMPTS.description(),
+    REWARD.description(),
+    MODEL_REQUESTS.description(),
+    MODEL_REQUEST_DURATION.description(),
+    MODEL_RETRIES.description(),
+    MODEL_TOKENS.description(),
+    MODEL_IN_FLIGHT.description(),
+    TOOL_CALLS.description(),
+    TOOL_DURATION.description(),
+    VERIFY_DURATION.description(),
+    SESSIONS_OPEN.description(),
+    ACTOR_MESSAGES.description(),
+    MAILBOX_MESSAGES.description(),
+    MAILBOX_REJECTED.description(),
+    ACTOR_RESTARTS.description(),
+    ACTOR_EXITS.description(),
+    DEAD_LETTERS.description(),
+    TASK_PANICS.description(),
+    ASK_FAILURES.description(),
+    SUPERVISOR_ESCALATIONS.description(),
+    SHARD_LAG.description(),
+    WORKER_KILLS.description(),
+    RECORDS_WRITTEN.description(),
+    DATASET_ROWS_REJECTED.description(),
+    BUILD_INFO.description(),
+    PROCESS_CPU.description(),
+    PROCESS_OPEN_FDS.description(),
+    PROCESS_MAX_FDS.description(),
+    PROCESS_VIRTUAL_MEMORY.description(),
+    PROCESS_VIRTUAL_MEMORY_MAX.description(),
+    PROCESS_RESIDENT_MEMORY.description(),
+    PROCESS_START_TIME.description(),
+    PROCESS_THREADS.description(),
+];
