@@ -46,8 +46,7 @@ impl<E: Environment> EnvironmentActor<E> {
         let metrics = EnvironmentMetrics::new(name);
         let specs = tools.specs().map(Arc::from);
         let tool_metrics = tools.names().map(|tool| ToolMetrics::new(name, tool)).collect();
-        let unknown_tool = metrics.unknown_tool();
-        let world = World { environment, tools, metrics, tool_metrics, unknown_tool, limits };
+        let world = World { environment, tools, metrics, tool_metrics, limits };
         Self { world: Rc::new(world), specs, sessions }
     }
 }

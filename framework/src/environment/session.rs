@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::tools::Tools;
 use super::{Environment, EnvironmentError, Verdict};
-use crate::metrics::{EnvironmentMetrics, ToolMetrics};
+use crate::metrics::{EnvironmentMetrics, InFlight, ToolMetrics};
 use crate::responses::{FunctionCall, Response};
 use crate::rollout::{Culprit, Failure};
 use crate::supervision::{AskError, Handle, Supervised};
@@ -54,7 +54,6 @@ pub(super) struct World<E: Environment> {
     pub(super) tools: Tools<E>,
     pub(super) metrics: EnvironmentMetrics,
     pub(super) tool_metrics: Box<[ToolMetrics]>,
-    pub(super) unknown_tool: ToolMetrics,
     pub(super) limits: SessionLimits,
 }
 
@@ -73,18 +72,14 @@ pub(super) struct SessionActor<E: Environment> {
     task: Arc<Task>,
     /// Gone while a tool runs, after a tool was cut off, and after verification.
     state: Option<E::Session>,
+    /// Counts the session as open while it lives.
+    _open: InFlight,
 }
 
 impl<E: Environment> SessionActor<E> {
     pub(super) fn new(world: Rc<World<E>>, task: Arc<Task>, state: E::Session) -> Self {
-        world.metrics.session_opened();
-        Self { world, task, state: Some(state) }
-    }
-}
-
-impl<E: Environment> Drop for SessionActor<E> {
-    fn drop(&mut self) {
-        self.world.metrics.session_closed();
+        let open = world.metrics.session_opened();
+        Self { world, task, state: Some(state), _open: open }
     }
 }
 
@@ -118,7 +113,7 @@ impl<E: Environment> World<E> {
         let deadline = message.deadline.min(started + self.limits.tool);
         let FunctionCall { name, arguments, .. } = &message.call;
         let Some(index) = self.tools.find(name) else {
-            self.unknown_tool.called("unknown", started.elapsed());
+            self.metrics.unknown_tool().called("error", started.elapsed());
             return Ok(self.tools.unknown(name).into_text());
         };
         let run = self.tools.run(index, &self.environment, state, arguments);

@@ -1,0 +1,288 @@
+//! The model contract: something that answers a request in the Responses-API shape.
+//!
+//! Errors are sorted by cause, and each cause knows whether asking again may help; who asks then
+//! decides, within its deadline, whether to.
+
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::{Actor, Handler, Message};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use crate::metrics::ModelMetrics;
+use crate::responses::{Request, Response};
+use crate::rollout::{Culprit, Failure};
+use crate::supervision::{AskError, Handle, Supervised, Task as OwnTask};
+use crate::task::RolloutKey;
+use crate::wiring::{BuildError, Wiring};
+
+/// Asks a model for a response.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Response, ModelError>")]
+pub struct Generate {
+    /// What to answer.
+    pub request: Request,
+    /// The rollout that asks; a model may keep its rollouts apart, never mix them.
+    pub key: RolloutKey,
+    /// When an answer is no longer of use.
+    pub deadline: Instant,
+}
+
+/// A model. One instance serves all rollouts of a shard, many at a time.
+pub trait Model: Sized + 'static {
+    /// The kind's name in configurations.
+    const KIND: &'static str;
+    /// Its `settings:`.
+    type Config: DeserializeOwned + Clone + Send + Sync + 'static;
+
+    /// Builds an instance for one shard.
+    ///
+    /// # Errors
+    /// Fails if the settings make no sense together, or a file they name cannot be read.
+    fn new(config: Self::Config, wiring: &Wiring) -> Result<Self, BuildError>;
+
+    /// Answers one request. Dropping the future cancels the work.
+    ///
+    /// # Errors
+    /// See [`ModelError`].
+    fn generate(&self, message: Generate) -> impl Future<Output = Result<Response, ModelError>>;
+}
+
+/// Why a model did not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No answer before the deadline.
+    #[error("no answer within {}", Seconds(*after))]
+    Timeout {
+        /// How long the answer was waited for.
+        after: Duration,
+    },
+    /// The endpoint could not be reached, or hung up.
+    #[error("cannot reach `{endpoint}`: {reason}")]
+    Connection {
+        /// Its URL.
+        endpoint: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Too many requests.
+    #[error("`{endpoint}` limits the rate of requests: {message}")]
+    RateLimited {
+        /// Its URL.
+        endpoint: String,
+        /// The endpoint's words.
+        message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The endpoint is overloaded or broken for now (5xx).
+    #[error("`{endpoint}` answers {status}: {message}")]
+    Unavailable {
+        /// Its URL.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// The endpoint's words.
+        message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The key was refused.
+    #[error("`{endpoint}` refuses the API key ({status}): {message}")]
+    Authentication {
+        /// Its URL.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// The endpoint's words.
+        message: String,
+    },
+    /// The endpoint does not have that model or path.
+    #[error("`{endpoint}` does not know model `{model}`: {message}")]
+    UnknownModel {
+        /// Its URL.
+        endpoint: String,
+        /// The model asked for.
+        model: String,
+        /// The endpoint's words.
+        message: String,
+    },
+    /// The conversation is longer than the model reads.
+    #[error("the conversation exceeds the model's context: {message}")]
+    ContextLength {
+        /// The endpoint's words.
+        message: String,
+    },
+    /// The endpoint refuses the request as such.
+    #[error("`{endpoint}` refuses the request ({status}): {message}")]
+    BadRequest {
+        /// Its URL.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// The endpoint's words.
+        message: String,
+    },
+    /// The answer is not a response.
+    #[error("`{endpoint}` answers what is no response: {reason}")]
+    Malformed {
+        /// Its URL.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model that replies by script or record has no reply to this.
+    #[error("{reason}")]
+    NoReply {
+        /// What it looked for.
+        reason: String,
+    },
+    /// The model's actor crashed, or is not there.
+    #[error("model {0}")]
+    Actor(#[from] AskError),
+}
+
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} s", self.0.as_secs_f64())
+    }
+}
+
+impl ModelError {
+    /// Whether asking again may help.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::Connection { .. }
+            | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::Malformed { .. }
+            | Self::Actor(_) => true,
+            Self::Authentication { .. }
+            | Self::UnknownModel { .. }
+            | Self::ContextLength { .. }
+            | Self::BadRequest { .. }
+            | Self::NoReply { .. } => false,
+        }
+    }
+
+    /// The word for this cause in `rehearsal_model_requests_total{status}`.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Connection { .. } => "connection",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Authentication { .. } => "authentication",
+            Self::UnknownModel { .. } => "unknown_model",
+            Self::ContextLength { .. } => "context_length",
+            Self::BadRequest { .. } => "bad_request",
+            Self::Malformed { .. } => "malformed",
+            Self::NoReply { .. } => "no_reply",
+            Self::Actor(_) => "actor",
+        }
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Timeout { .. } => Some("raise the model's `timeout`, or look at the endpoint's load"),
+            Self::Connection { .. } => Some("check `base_url`, and that the endpoint is up"),
+            Self::RateLimited { .. } => Some("lower `collect.max_in_flight` or the model's `max_in_flight`"),
+            Self::Authentication { .. } => Some("check `api_key`, which belongs into `env.yaml`"),
+            Self::UnknownModel { .. } => Some("check `model`, and that `base_url` ends in the API's path (mostly `/v1`)"),
+            Self::ContextLength { .. } => Some("lower the agent's `max_steps`, or use a model with a longer context"),
+            Self::Malformed { .. } => Some("check that `base_url` is an endpoint of the Responses API"),
+            Self::Unavailable { .. }
+            | Self::BadRequest { .. }
+            | Self::NoReply { .. }
+            | Self::Actor(_) => None,
+        }
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Self { culprit: Culprit::Model, retryable: error.is_retryable(), error: error.to_string() }
+    }
+}
+
+/// A model on one shard, as an actor: requests run side by side, each in a task of its own.
+pub(crate) struct ModelActor<M: Model> {
+    model: Rc<M>,
+    metrics: Rc<ModelMetrics>,
+    permits: Rc<tokio::sync::Semaphore>,
+}
+
+impl<M: Model> ModelActor<M> {
+    pub(crate) fn new(model: M, metrics: ModelMetrics, in_flight_max: usize) -> Self {
+        let permits = Rc::new(tokio::sync::Semaphore::new(in_flight_max));
+        Self { model: Rc::new(model), metrics: Rc::new(metrics), permits }
+    }
+}
+
+impl<M: Model> Actor for ModelActor<M> {
+    type Context = Supervised<Self>;
+}
+
+impl<M: Model> Handler<Generate> for ModelActor<M> {
+    type Result = OwnTask<Result<Response, ModelError>>;
+
+    fn handle(&mut self, message: Generate, _: &mut Self::Context) -> Self::Result {
+        let (model, metrics) = (self.model.clone(), self.metrics.clone());
+        let permits = self.permits.clone();
+        OwnTask::new(async move {
+            let started = Instant::now();
+            let deadline = message.deadline;
+            let _in_flight = metrics.started();
+            let work = async {
+                let _permit = permits.acquire().await.expect("nobody closes the semaphore");
+                model.generate(message).await
+            };
+            let result = match tokio::time::timeout_at(deadline, work).await {
+                Ok(result) => result,
+                Err(_) => Err(ModelError::Timeout { after: started.elapsed() }),
+            };
+            let status = result.as_ref().map_or_else(ModelError::status, |_| "ok");
+            metrics.request(status, started.elapsed());
+            if let Some(usage) = result.as_ref().ok().and_then(|response| response.usage) {
+                metrics.tokens(usage.input_tokens, usage.output_tokens);
+            }
+            result
+        })
+    }
+}
+
+/// An agent's way to a model.
+#[derive(Clone, Debug)]
+pub struct ModelPort {
+    handle: Handle<Generate>,
+    timeout: Duration,
+}
+
+impl ModelPort {
+    /// A way to the model behind a handle; each call may take `timeout`.
+    pub fn new(handle: Handle<Generate>, timeout: Duration) -> Self {
+        Self { handle, timeout }
+    }
+
+    /// Asks the model.
+    ///
+    /// # Errors
+    /// See [`ModelError`]; a model that crashed or is gone is [`ModelError::Actor`].
+    pub async fn generate(
+        &self,
+        request: Request,
+        key: RolloutKey,
+        deadline: Instant,
+    ) -> Result<Response, ModelError> {
+        let deadline = deadline.min(Instant::now() + self.timeout);
+        self.handle.ask(Generate { request, key, deadline }, deadline).await?
+    }
+}
