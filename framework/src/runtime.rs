@@ -32,7 +32,7 @@ use crate::environment::{Evidence, Verdict};
 use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
 use crate::metrics::{Exporter, ExporterError, RolloutMetrics};
 use crate::model::ModelPort;
-use crate::recorder::{Append, Recorder, RecorderActor, Sync};
+use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::Shards;
@@ -275,7 +275,7 @@ impl Runtime {
             sources,
             recorder: recorder.clone(),
             append: recorder_actor.handle::<Append>(),
-            sync: recorder_actor.handle::<Sync>(),
+            sync: recorder_actor.handle::<MakeDurable>(),
             progress,
             report,
         });
