@@ -1,1 +1,12 @@
-//! placeholder
+//! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each.
+
+pub mod jsonl;
+pub mod memory;
+pub mod tool_loop;
+
+use framework::kinds::Kinds;
+
+/// Registers every kind of this crate.
+pub fn register(kinds: Kinds) -> Kinds {
+    kinds.agent::<tool_loop::ToolLoop>()
+}

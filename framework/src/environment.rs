@@ -38,6 +38,9 @@ pub trait Environment: Sized + 'static {
     /// The state of one rollout.
     type Session: 'static;
 
+    /// What the verifier looks at, besides the target.
+    const EVIDENCE: Evidence = Evidence::Session;
+
     /// Builds an instance for one shard.
     ///
     /// # Errors
@@ -80,6 +83,16 @@ pub trait Environment: Sized + 'static {
         let target: Self::Target = schema::read_target(&text)?;
         Ok(Target::new(target))
     }
+}
+
+/// What a verifier looks at. Recorded rollouts can be scored again either way; where the session
+/// counts, their tool calls are run again first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The session's state, and perhaps the transcript.
+    Session,
+    /// The transcript alone.
+    Transcript,
 }
 
 /// Why an environment could not open or verify a session.

@@ -117,7 +117,7 @@ static TOOL_CALLS: Family<Counter, 3> = Family::counter(
     "rehearsal_tool_calls_total",
     ["environment", "tool", "status"],
     "Tool calls, by status: ok, error (text for the model), crashed or timeout. \
-     Names that no tool has are counted as <unknown>.",
+     Names that no tool has are counted as `<unknown>`.",
 );
 static TOOL_DURATION: Family<Histogram, 2> = Family::histogram(
     "rehearsal_tool_duration_seconds",
@@ -219,14 +219,20 @@ static PROCESS_CPU: Family<Counter, 0> = Family::counter(
 .measured_in(Unit::Seconds);
 static PROCESS_OPEN_FDS: Family<Gauge, 0> =
     Family::gauge("process_open_fds", [], "File descriptors that are open.");
-static PROCESS_MAX_FDS: Family<Gauge, 0> =
-    Family::gauge("process_max_fds", [], "File descriptors that may be open at a time.");
+static PROCESS_MAX_FDS: Family<Gauge, 0> = Family::gauge(
+    "process_max_fds",
+    [],
+    "File descriptors that may be open at a time; 0 is no limit.",
+);
 static PROCESS_VIRTUAL_MEMORY: Family<Gauge, 0> =
     Family::gauge("process_virtual_memory_bytes", [], "Size of the virtual memory.")
         .measured_in(Unit::Bytes);
-static PROCESS_VIRTUAL_MEMORY_MAX: Family<Gauge, 0> =
-    Family::gauge("process_virtual_memory_max_bytes", [], "Limit of the virtual memory.")
-        .measured_in(Unit::Bytes);
+static PROCESS_VIRTUAL_MEMORY_MAX: Family<Gauge, 0> = Family::gauge(
+    "process_virtual_memory_max_bytes",
+    [],
+    "Limit of the virtual memory; 0 is no limit.",
+)
+.measured_in(Unit::Bytes);
 static PROCESS_RESIDENT_MEMORY: Family<Gauge, 0> =
     Family::gauge("process_resident_memory_bytes", [], "Size of the resident memory.")
         .measured_in(Unit::Bytes);
@@ -275,3 +281,207 @@ static DESCRIPTIONS: [Description; 36] = [
     PROCESS_START_TIME.description(),
     PROCESS_THREADS.description(),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, time::Duration};
+
+    use super::{family::Kind, *};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Renders what the recorder holds after the work, which records into it.
+    fn rendered(work: impl FnOnce()) -> String {
+        let recorder = exporter::recorder();
+        metrics::with_local_recorder(&recorder, work);
+        recorder.handle().render()
+    }
+
+    fn use_every_handle() {
+        let rollouts = RolloutMetrics::new("solver", "weather");
+        let _in_flight = rollouts.started();
+        rollouts.finished("scored", SECOND, Some(1.0));
+        let model = ModelMetrics::new("policy");
+        model.request("ok", SECOND);
+        model.retry("rate_limited");
+        let environment = EnvironmentMetrics::new("weather");
+        environment.verified(SECOND);
+        environment.unknown_tool().called("error", SECOND);
+        CollectionMetrics::new().records_written(1);
+        worker_killed("python", "deadline");
+        use_every_actor_handle();
+        exporter::record_constants();
+    }
+
+    fn use_every_actor_handle() {
+        ActorMetrics::new("policy/0").publish(1, 0, 0);
+        ShardMetrics::new(0).lag(SECOND);
+        actor_restarted("policy/0", "panic");
+        actor_exited("policy/0", "panic");
+        supervisor_escalated("models");
+        dead_letter("policy/0", "closed");
+        task_panicked("policy/0");
+        ask_failed("policy/0", "timeout");
+    }
+
+    fn kind_name(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        }
+    }
+
+    fn documentation(file: &str) -> String {
+        let path = format!("{}/../docs/{file}", env!("CARGO_MANIFEST_DIR"));
+        fs::read_to_string(path).unwrap()
+    }
+
+    fn described(name: &str) -> Option<&'static Description> {
+        DESCRIPTIONS.iter().find(|description| description.name == name)
+    }
+
+    #[test]
+    fn every_described_metric_is_recorded_under_its_name_and_kind() {
+        let text = rendered(use_every_handle);
+        let types: BTreeSet<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        let expected: Vec<_> =
+            DESCRIPTIONS.iter().map(|it| format!("{} {}", it.name, kind_name(it.kind))).collect();
+        assert_eq!(types, expected.iter().map(String::as_str).collect());
+    }
+
+    #[test]
+    fn every_metric_tells_what_it_means() {
+        let text = rendered(use_every_handle);
+        for Description { name, meaning, .. } in &DESCRIPTIONS {
+            assert!(text.contains(&format!("# HELP {name} {meaning}\n")), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_series_has_the_labels_of_its_description() {
+        let text = rendered(use_every_handle);
+        for Description { name, labels, kind, .. } in &DESCRIPTIONS {
+            let suffix = if matches!(kind, Kind::Histogram(_)) { "_count" } else { "" };
+            let series = format!("{name}{suffix}");
+            let mut matching = text.lines().filter(|line| {
+                line.strip_prefix(&series).is_some_and(|rest| rest.starts_with([' ', '{']))
+            });
+            let line = matching.next().unwrap();
+            let keys: Vec<_> = line
+                .split(['{', ','])
+                .filter_map(|part| part.split_once("=\"").map(|(key, _)| key))
+                .collect();
+            assert_eq!(keys, *labels, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        for Description { name, kind, unit, .. } in &DESCRIPTIONS {
+            let is_counter = matches!(kind, Kind::Counter);
+            assert_eq!(name.ends_with("_total"), is_counter, "{name}");
+            let base = name.trim_end_matches("_total");
+            assert_eq!(base.ends_with("_seconds"), *unit == Some(Unit::Seconds), "{name}");
+            assert_eq!(base.ends_with("_bytes"), *unit == Some(Unit::Bytes), "{name}");
+        }
+    }
+
+    #[test]
+    fn buckets_rise() {
+        for Description { name, kind, .. } in &DESCRIPTIONS {
+            if let Kind::Histogram(buckets) = kind {
+                assert!(buckets.is_sorted_by(|low, high| low < high), "{name}");
+            }
+        }
+    }
+
+    fn table_rows(markdown: &str, heading: &str) -> BTreeSet<String> {
+        let section = markdown.split("\n## ").find(|part| part.starts_with(heading)).unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        rows.map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn assert_same_rows(documented: &BTreeSet<String>, expected: &BTreeSet<String>) {
+        let missing: Vec<_> = expected.difference(documented).collect();
+        let wrong: Vec<_> = documented.difference(expected).collect();
+        assert!(missing.is_empty() && wrong.is_empty(), "missing {missing:#?}, wrong {wrong:#?}");
+    }
+
+    fn metric_row(description: &Description) -> String {
+        let labels: Vec<_> = description.labels.iter().map(|label| format!("`{label}`")).collect();
+        let unit = description.unit.map_or("", |unit| unit.as_str());
+        let kind = kind_name(description.kind);
+        let (name, meaning) = (description.name, description.meaning);
+        format!("| `{name}` | {kind} | {} | {unit} | {meaning} |", labels.join(", "))
+    }
+
+    #[test]
+    fn the_table_of_metrics_is_what_the_code_describes() {
+        let expected: BTreeSet<_> = DESCRIPTIONS.iter().map(metric_row).collect();
+        assert_same_rows(&table_rows(&documentation("metrics.md"), "Metrics"), &expected);
+    }
+
+    #[test]
+    fn the_table_of_buckets_is_what_the_code_describes() {
+        let expected = DESCRIPTIONS.iter().filter_map(|description| {
+            let Kind::Histogram(buckets) = description.kind else { return None };
+            let bounds: Vec<_> = buckets.iter().map(f64::to_string).collect();
+            Some(format!("| `{}` | {} |", description.name, bounds.join(", ")))
+        });
+        let documented = table_rows(&documentation("metrics.md"), "Buckets");
+        assert_same_rows(&documented, &expected.collect());
+    }
+
+    /// All strings under this key, at any depth.
+    fn strings_under(value: &serde_json::Value, key: &str, found: &mut Vec<String>) {
+        if let Some(text) = value.get(key).and_then(|text| text.as_str()) {
+            found.push(text.to_owned());
+        }
+        let members = value.as_object().into_iter().flat_map(|object| object.values());
+        let items = value.as_array().into_iter().flatten();
+        members.chain(items).for_each(|child| strings_under(child, key, found));
+    }
+
+    fn dashboard_queries() -> Vec<String> {
+        let dashboard = serde_json::from_str(&documentation("grafana-dashboard.json")).unwrap();
+        let mut queries = Vec::new();
+        strings_under(&dashboard, "expr", &mut queries);
+        assert!(queries.len() >= 8);
+        queries
+    }
+
+    /// The description of a series, which for a histogram has a suffix.
+    fn described_series(series: &str) -> Option<&'static Description> {
+        let exact = described(series).filter(|it| !matches!(it.kind, Kind::Histogram(_)));
+        let suffixes = ["_bucket", "_sum", "_count"];
+        let base = suffixes.iter().find_map(|suffix| series.strip_suffix(suffix));
+        let of_histogram = base.and_then(described);
+        exact.or(of_histogram.filter(|it| matches!(it.kind, Kind::Histogram(_))))
+    }
+
+    fn grouping_labels(query: &str) -> BTreeSet<&str> {
+        let groups = query.split("by (").skip(1).filter_map(|rest| rest.split(')').next());
+        groups.flat_map(|group| group.split(',')).map(str::trim).collect()
+    }
+
+    #[test]
+    fn the_dashboard_queries_metrics_and_labels_that_exist() {
+        for query in dashboard_queries() {
+            let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let series: Vec<_> = words
+                .filter(|word| word.starts_with("rehearsal_") || word.starts_with("process_"))
+                .collect();
+            assert!(!series.is_empty(), "{query}");
+            let mut labels = BTreeSet::from(["le"]);
+            for name in series {
+                let description = described_series(name);
+                labels.extend(description.unwrap_or_else(|| panic!("{name}: {query}")).labels);
+            }
+            let unknown: Vec<_> = grouping_labels(&query).difference(&labels).copied().collect();
+            assert!(unknown.is_empty(), "{unknown:?}: {query}");
+        }
+    }
+}

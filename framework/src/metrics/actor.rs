@@ -90,3 +90,21 @@ impl ShardMetrics {
         self.lag.record(lag);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::exporter;
+
+    #[test]
+    fn the_totals_of_a_mailbox_never_go_back_but_its_depth_does() {
+        let recorder = exporter::recorder();
+        let actor = metrics::with_local_recorder(&recorder, || ActorMetrics::new("policy/0"));
+        actor.publish(10, 3, 2);
+        actor.publish(4, 1, 0);
+        let text = recorder.handle().render();
+        assert!(text.contains("rehearsal_actor_messages_total{actor=\"policy/0\"} 10\n"), "{text}");
+        assert!(text.contains("rehearsal_mailbox_messages{actor=\"policy/0\"} 1\n"), "{text}");
+        assert!(text.contains("rehearsal_mailbox_rejected_total{actor=\"policy/0\"} 2\n"));
+    }
+}

@@ -77,7 +77,8 @@ impl Exporter {
         let (running, signal) = watch::channel(());
         let mut tasks = JoinSet::new();
         tasks.spawn(http::serve(listener, routes(recorder.clone(), pages), signal.clone()));
-        tasks.spawn(keep_up(recorder.clone(), signal));
+        let kept_up = recorder.clone();
+        tasks.spawn(repeat(UPKEEP_INTERVAL, move || upkeep(&kept_up), signal));
         Ok(Self { address, recorder, running, tasks })
     }
 
@@ -159,12 +160,15 @@ fn installed_recorder() -> Option<PrometheusHandle> {
 fn install_recorder() -> Option<PrometheusHandle> {
     let recorder = recorder();
     let handle = recorder.handle();
-    metrics::with_local_recorder(&recorder, || {
-        BUILD_INFO.with([env!("CARGO_PKG_VERSION")]).set(1.0);
-        measure_process();
-    });
+    metrics::with_local_recorder(&recorder, record_constants);
     metrics::set_global_recorder(recorder).ok()?;
     Some(handle)
+}
+
+/// Records what the first scrape should show, even if nothing else happens.
+pub(super) fn record_constants() {
+    BUILD_INFO.with([env!("CARGO_PKG_VERSION")]).set(1.0);
+    measure_process();
 }
 
 /// Makes a recorder that knows every description and all buckets.
@@ -191,22 +195,153 @@ fn routes(recorder: PrometheusHandle, pages: Vec<Page>) -> Vec<Page> {
     [metrics, index].into_iter().chain(pages).collect()
 }
 
-/// Drains the histograms and measures the process, again and again, until the signal closes.
-async fn keep_up(recorder: PrometheusHandle, mut signal: watch::Receiver<()>) {
-    let mut ticks = time::interval(UPKEEP_INTERVAL);
+/// Drains the histograms, which keep every sample until then, and measures the process.
+fn upkeep(recorder: &PrometheusHandle) {
+    recorder.run_upkeep();
+    measure_process();
+}
+
+/// Does the work at once and then at intervals, on a blocking thread, until the signal closes.
+async fn repeat<F>(interval: Duration, work: F, mut signal: watch::Receiver<()>)
+where
+    F: Fn() + Clone + Send + 'static,
+{
+    let mut ticks = time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = signal.changed() => return,
             _ = ticks.tick() => {}
         }
-        let recorder = recorder.clone();
-        let upkeep = spawn_blocking(move || {
-            recorder.run_upkeep();
-            measure_process();
-        });
-        if let Err(error) = upkeep.await {
+        if let Err(error) = spawn_blocking(work.clone()).await {
             tracing::warn!(%error, "the upkeep of the metrics failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        sync::mpsc,
+    };
+
+    use super::*;
+    use crate::metrics::CollectionMetrics;
+
+    const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+    async fn exporter() -> Exporter {
+        Exporter::start(ANY_PORT.into()).await.unwrap()
+    }
+
+    async fn exchange(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        reply
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await
+    }
+
+    fn listen_error(kind: io::ErrorKind) -> ExporterError {
+        ExporterError::Listen { address: ANY_PORT.into(), source: kind.into() }
+    }
+
+    #[tokio::test]
+    async fn a_scrape_shows_the_handles_made_after_the_start() {
+        let exporter = exporter().await;
+        CollectionMetrics::new().records_written(1);
+
+        let reply = get(exporter.address(), "/metrics").await;
+
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(reply.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+        assert!(reply.contains("\nrehearsal_records_written_total "), "{reply}");
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(reply.contains(&format!("\nrehearsal_build_info{{version=\"{version}\"}} 1\n")));
+    }
+
+    #[tokio::test]
+    async fn the_first_scrape_shows_the_process() {
+        let exporter = exporter().await;
+        assert!(exporter.render().contains("\nprocess_resident_memory_bytes "));
+    }
+
+    #[tokio::test]
+    async fn a_second_exporter_serves_the_same_recorder() {
+        let first = exporter().await;
+        let second = exporter().await;
+        assert_ne!(first.address(), second.address());
+        CollectionMetrics::new().rows_rejected(1);
+
+        first.stop().await;
+
+        let reply = get(second.address(), "/metrics").await;
+        assert!(reply.contains("\nrehearsal_dataset_rows_rejected_total "), "{reply}");
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_an_error_that_names_the_address_and_the_key() {
+        let first = exporter().await;
+        let address = first.address();
+
+        let error = Exporter::start(address).await.unwrap_err();
+
+        let expected = format!("cannot listen on `{address}`, the value of `telemetry.prometheus`");
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().unwrap().contains("another port"));
+    }
+
+    #[test]
+    fn a_hint_follows_the_reason_of_the_system() {
+        let hint = |kind| listen_error(kind).hint();
+        assert!(hint(io::ErrorKind::AddrNotAvailable).unwrap().contains("no such address"));
+        assert!(hint(io::ErrorKind::PermissionDenied).unwrap().contains("1024"));
+        assert_eq!(hint(io::ErrorKind::OutOfMemory), None);
+        assert!(ExporterError::ForeignRecorder.hint().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_stopped_exporter_leaves_its_port_free() {
+        let stopped = exporter().await;
+        let address = stopped.address();
+        stopped.stop().await;
+        let again = Exporter::start(address).await.unwrap();
+        assert_eq!(again.address(), address);
+    }
+
+    #[tokio::test]
+    async fn the_root_points_to_the_metrics_and_other_pages_can_be_added() {
+        let tree = Page::new("/tree", "application/json", || "{}".to_owned());
+        let exporter = Exporter::start_with(ANY_PORT.into(), vec![tree]).await.unwrap();
+
+        let root = get(exporter.address(), "/").await;
+        let tree = get(exporter.address(), "/tree?depth=1").await;
+
+        assert!(root.ends_with("the metrics are at /metrics\n"), "{root}");
+        assert!(tree.contains("content-type: application/json\r\n"), "{tree}");
+        assert!(tree.ends_with("\r\n\r\n{}"), "{tree}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn upkeep_runs_at_once_then_at_intervals_until_the_signal_closes() {
+        let (done, mut runs) = mpsc::unbounded_channel();
+        let (running, signal) = watch::channel(());
+        let work = move || done.send(()).expect("the test waits for it");
+        let task = tokio::spawn(repeat(UPKEEP_INTERVAL, work, signal));
+
+        let start = time::Instant::now();
+        for _ in 0..3 {
+            runs.recv().await.unwrap();
+        }
+        assert_eq!(start.elapsed(), 2 * UPKEEP_INTERVAL);
+
+        drop(running);
+        task.await.unwrap();
     }
 }

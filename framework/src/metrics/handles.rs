@@ -253,3 +253,161 @@ impl CollectionMetrics {
 pub fn worker_killed(pool: &str, reason: &'static str) {
     WORKER_KILLS.with([pool, reason]).increment(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use metrics_exporter_prometheus::PrometheusRecorder;
+
+    use super::*;
+    use crate::metrics::exporter;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Makes a handle that records into the recorder, which is not the global one.
+    fn made<T>(make: impl FnOnce() -> T) -> (PrometheusRecorder, T) {
+        let recorder = exporter::recorder();
+        let handle = metrics::with_local_recorder(&recorder, make);
+        (recorder, handle)
+    }
+
+    #[track_caller]
+    fn assert_shows(recorder: &PrometheusRecorder, lines: &[&str]) {
+        let text = recorder.handle().render();
+        for line in lines {
+            assert!(text.lines().any(|shown| shown == *line), "no `{line}` in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn known_outcomes_and_culprits_start_at_zero() {
+        let (recorder, _rollouts) = made(|| RolloutMetrics::new("solver", "weather"));
+        assert_shows(
+            &recorder,
+            &[
+                r#"rehearsal_rollouts_total{agent="solver",environment="weather",outcome="failed"} 0"#,
+                r#"rehearsal_rollout_attempts_total{culprit="verifier"} 0"#,
+                "rehearsal_rollouts_in_flight 0",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_good_rollout_counts_one_good_attempt() {
+        let (recorder, rollouts) = made(|| RolloutMetrics::new("solver", "weather"));
+        rollouts.attempt_failed("model");
+        rollouts.finished("scored", SECOND, Some(1.0));
+        rollouts.finished("truncated", SECOND, None);
+        assert_shows(
+            &recorder,
+            &[
+                r#"rehearsal_rollout_attempts_total{culprit="none"} 2"#,
+                r#"rehearsal_rollout_attempts_total{culprit="model"} 1"#,
+                r#"rehearsal_reward_count{environment="weather"} 1"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_failed_rollout_has_no_good_attempt_and_no_reward() {
+        let (recorder, rollouts) = made(|| RolloutMetrics::new("solver", "weather"));
+        rollouts.attempt_failed("environment");
+        rollouts.finished("failed", SECOND, None);
+        assert_shows(
+            &recorder,
+            &[
+                r#"rehearsal_rollouts_total{agent="solver",environment="weather",outcome="failed"} 1"#,
+                r#"rehearsal_rollout_attempts_total{culprit="none"} 0"#,
+                r#"rehearsal_reward_count{environment="weather"} 0"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn rewards_fall_into_steps_of_a_tenth() {
+        let (recorder, rollouts) = made(|| RolloutMetrics::new("solver", "weather"));
+        for reward in [-1.0, 0.0, 0.25, f64::NAN] {
+            rollouts.finished("scored", SECOND, Some(reward));
+        }
+        assert_shows(
+            &recorder,
+            &[
+                r#"rehearsal_reward_bucket{environment="weather",le="-1"} 1"#,
+                r#"rehearsal_reward_bucket{environment="weather",le="-0.1"} 1"#,
+                r#"rehearsal_reward_bucket{environment="weather",le="0"} 2"#,
+                r#"rehearsal_reward_bucket{environment="weather",le="0.2"} 2"#,
+                r#"rehearsal_reward_bucket{environment="weather",le="0.3"} 3"#,
+                r#"rehearsal_reward_sum{environment="weather"} -0.75"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_guard_counts_until_it_is_dropped() {
+        let (recorder, model) = made(|| ModelMetrics::new("policy"));
+        let first = model.started();
+        let second = model.clone().started();
+        assert_shows(&recorder, &[r#"rehearsal_model_in_flight{model="policy"} 2"#]);
+        drop(first);
+        assert_shows(&recorder, &[r#"rehearsal_model_in_flight{model="policy"} 1"#]);
+        drop(second);
+        assert_shows(&recorder, &[r#"rehearsal_model_in_flight{model="policy"} 0"#]);
+    }
+
+    #[test]
+    fn a_panic_closes_its_session_in_the_gauge() {
+        let (recorder, environment) = made(|| EnvironmentMetrics::new("weather"));
+        let crashed = catch_unwind(AssertUnwindSafe(|| {
+            let _open = environment.session_opened();
+            panic!("the session crashed");
+        }));
+        assert!(crashed.is_err());
+        assert_shows(&recorder, &[r#"rehearsal_sessions_open{environment="weather"} 0"#]);
+    }
+
+    #[test]
+    fn tokens_are_counted_by_direction() {
+        let (recorder, model) = made(|| ModelMetrics::new("policy"));
+        model.tokens(7, 2);
+        model.tokens(1, 1);
+        assert_shows(
+            &recorder,
+            &[
+                r#"rehearsal_model_tokens_total{model="policy",direction="input"} 8"#,
+                r#"rehearsal_model_tokens_total{model="policy",direction="output"} 3"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_status_that_was_not_foreseen_gets_its_own_series() {
+        let recorder = exporter::recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let model = ModelMetrics::new("policy");
+            model.request("rate_limited", SECOND);
+            model.request("rate_limited", SECOND);
+        });
+        let expected = r#"rehearsal_model_requests_total{model="policy",status="rate_limited"} 2"#;
+        assert_shows(&recorder, &[expected]);
+    }
+
+    #[test]
+    fn invented_tool_names_share_one_series() {
+        let (recorder, environment) = made(|| EnvironmentMetrics::new("weather"));
+        environment.unknown_tool().called("error", SECOND);
+        environment.unknown_tool().called("error", SECOND);
+        let expected = concat!(
+            r#"rehearsal_tool_calls_total{environment="weather",tool="<unknown>","#,
+            r#"status="error"} 2"#
+        );
+        assert_shows(&recorder, &[expected]);
+    }
+
+    #[test]
+    fn a_handle_without_a_recorder_records_nowhere() {
+        let noop = metrics::NoopRecorder;
+        let tool = metrics::with_local_recorder(&noop, || ToolMetrics::new("weather", "forecast"));
+        tool.called("ok", SECOND);
+    }
+}

@@ -131,3 +131,113 @@ fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Resp
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::Instant,
+    };
+
+    use super::*;
+
+    struct Server {
+        address: SocketAddr,
+        running: watch::Sender<()>,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    async fn server() -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (running, signal) = watch::channel(());
+        let pages = vec![
+            Page::new("/page", PLAIN_TEXT, || "the page".to_owned()),
+            Page::new("/broken", PLAIN_TEXT, || panic!("this page is broken")),
+        ];
+        Server { address, running, task: tokio::spawn(serve(listener, pages, signal)) }
+    }
+
+    impl Server {
+        async fn exchange(&self, request: &str) -> String {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await.unwrap();
+            reply
+        }
+
+        async fn status_line(&self, request_line: &str) -> String {
+            let reply = self.exchange(&format!("{request_line} HTTP/1.1\r\n\r\n")).await;
+            reply.lines().next().unwrap().to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_served_and_the_connection_closed() {
+        let reply = server().await.exchange("GET /page HTTP/1.1\r\n\r\n").await;
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(reply.contains("connection: close\r\n"), "{reply}");
+        assert!(reply.ends_with("\r\n\r\nthe page"), "{reply}");
+    }
+
+    #[tokio::test]
+    async fn a_head_request_gets_no_body() {
+        let reply = server().await.exchange("HEAD /page HTTP/1.1\r\n\r\n").await;
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(reply.ends_with("\r\n\r\n"), "{reply}");
+    }
+
+    #[tokio::test]
+    async fn other_paths_and_methods_are_refused() {
+        let server = server().await;
+        assert_eq!(server.status_line("GET /pag").await, "HTTP/1.1 404 Not Found");
+        assert_eq!(server.status_line("POST /page").await, "HTTP/1.1 405 Method Not Allowed");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_panics_costs_one_request() {
+        let server = server().await;
+        let broken = server.status_line("GET /broken").await;
+        assert_eq!(broken, "HTTP/1.1 500 Internal Server Error");
+        assert_eq!(server.status_line("GET /page").await, "HTTP/1.1 200 OK");
+    }
+
+    #[tokio::test]
+    async fn a_request_head_has_a_limit() {
+        let padding = "x".repeat(REQUEST_HEAD_BYTES_MAX);
+        let mut stream = TcpStream::connect(server().await.address).await.unwrap();
+        let request = format!("GET /page HTTP/1.1\r\npadding: {padding}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = Vec::new();
+        let _reset_or_closed = stream.read_to_end(&mut reply).await;
+        assert!(!reply.starts_with(b"HTTP/1.1 200"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_say_nothing_are_cut_off_and_scrapes_go_on() {
+        let server = server().await;
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            silent.push(TcpStream::connect(server.address).await.unwrap());
+        }
+        let start = Instant::now();
+        assert_eq!(server.status_line("GET /page").await, "HTTP/1.1 200 OK");
+        assert_eq!(start.elapsed(), CONNECTION_TIME_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_long_for_a_silent_connection() {
+        let server = server().await;
+        let _silent = TcpStream::connect(server.address).await.unwrap();
+        assert_eq!(server.status_line("GET /page").await, "HTTP/1.1 200 OK");
+        let start = Instant::now();
+
+        drop(server.running);
+        server.task.await.unwrap();
+
+        assert!(start.elapsed() <= STOP_TIME_MAX + Duration::from_millis(1));
+    }
+}
