@@ -70,9 +70,8 @@ pub(super) fn parse_with_schema<A: DeserializeOwned>(
 fn deserialize<A: DeserializeOwned>(coerced: &Json, body: &Json) -> Result<A, ArgumentsError> {
     let text = coerced.to_string();
     let mut deserializer = serde_json::Deserializer::from_str(&text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        ArgumentsError::Invalid(vec![Problem::of_type(&error, body)])
-    })
+    serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| ArgumentsError::Invalid(vec![Problem::of_type(&error, body)]))
 }
 
 #[cfg(test)]
@@ -134,16 +133,46 @@ mod tests {
         }
         let schema = schema_of::<Arguments>();
         for (text, expected) in [
-            ("null", r#"{"detail":[{"type":"missing","loc":["body"],"msg":"Field required","input":null}]}"#),
-            ("[1]", r#"{"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to extract fields from","input":[1]}]}"#),
-            ("\"x\"", r#"{"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to extract fields from","input":"x"}]}"#),
-            (r#"{"z": "é"}"#, r#"{"detail":[{"type":"missing","loc":["body","count"],"msg":"Field required","input":{"z":"é"}},{"type":"missing","loc":["body","city"],"msg":"Field required","input":{"z":"é"}}]}"#),
-            (r#"{"count":"x","city":1}"#, r#"{"detail":[{"type":"int_parsing","loc":["body","count"],"msg":"Input should be a valid integer, unable to parse string as an integer","input":"x"},{"type":"string_type","loc":["body","city"],"msg":"Input should be a valid string","input":1}]}"#),
-            (r#"{"count":2.5,"city":""}"#, r#"{"detail":[{"type":"int_from_float","loc":["body","count"],"msg":"Input should be a valid integer, got a number with a fractional part","input":2.5}]}"#),
-            (r#"{"count":NaN,"city":""}"#, r#""ValueError('Out of range float values are not JSON compliant')""#),
-            (r#"{"count":}"#, r#"{"error": "Invalid tool call arguments: JSONDecodeError('Expecting value: line 1 column 10 (char 9)')"}"#),
-            (r#"{"count" 1}"#, r#"{"error": "Invalid tool call arguments: JSONDecodeError(\"Expecting ':' delimiter: line 1 column 10 (char 9)\")"}"#),
-            (r#"{"count":100000000000000000000,"city":""}"#, r#"{"detail":[{"type":"value_error","loc":["body","count"],"msg":"Value error, invalid type: floating point `1e+20`, expected i64","input":100000000000000000000}]}"#),
+            (
+                "null",
+                r#"{"detail":[{"type":"missing","loc":["body"],"msg":"Field required","input":null}]}"#,
+            ),
+            (
+                "[1]",
+                r#"{"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to extract fields from","input":[1]}]}"#,
+            ),
+            (
+                "\"x\"",
+                r#"{"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to extract fields from","input":"x"}]}"#,
+            ),
+            (
+                r#"{"z": "é"}"#,
+                r#"{"detail":[{"type":"missing","loc":["body","count"],"msg":"Field required","input":{"z":"é"}},{"type":"missing","loc":["body","city"],"msg":"Field required","input":{"z":"é"}}]}"#,
+            ),
+            (
+                r#"{"count":"x","city":1}"#,
+                r#"{"detail":[{"type":"int_parsing","loc":["body","count"],"msg":"Input should be a valid integer, unable to parse string as an integer","input":"x"},{"type":"string_type","loc":["body","city"],"msg":"Input should be a valid string","input":1}]}"#,
+            ),
+            (
+                r#"{"count":2.5,"city":""}"#,
+                r#"{"detail":[{"type":"int_from_float","loc":["body","count"],"msg":"Input should be a valid integer, got a number with a fractional part","input":2.5}]}"#,
+            ),
+            (
+                r#"{"count":NaN,"city":""}"#,
+                r#""ValueError('Out of range float values are not JSON compliant')""#,
+            ),
+            (
+                r#"{"count":}"#,
+                r#"{"error": "Invalid tool call arguments: JSONDecodeError('Expecting value: line 1 column 10 (char 9)')"}"#,
+            ),
+            (
+                r#"{"count" 1}"#,
+                r#"{"error": "Invalid tool call arguments: JSONDecodeError(\"Expecting ':' delimiter: line 1 column 10 (char 9)\")"}"#,
+            ),
+            (
+                r#"{"count":100000000000000000000,"city":""}"#,
+                r#"{"detail":[{"type":"value_error","loc":["body","count"],"msg":"Value error, invalid type: floating point `1e+20`, expected i64","input":100000000000000000000}]}"#,
+            ),
         ] {
             let error = parse_arguments::<Arguments>(&schema, text).unwrap_err();
             assert_eq!(error.into_text(), expected, "{text}");
@@ -236,7 +265,8 @@ for text in json.load(sys.stdin):
 
     #[test]
     fn pydantic_itself_reads_and_answers_the_same() {
-        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&BODIES).unwrap()) else {
+        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&BODIES[..]).unwrap())
+        else {
             return;
         };
         for (text, expected) in BODIES.iter().zip(output.lines()) {
@@ -261,7 +291,11 @@ for text in json.load(sys.stdin):
     fn a_megabyte_of_arguments_is_no_trouble() {
         let text = format!(r#"{{"l":[{}"x"]}}"#, "\"1\",".repeat(1 << 18));
         let error = answer(&text);
-        assert!(error.contains(r#""loc":["body","l",262144]"#), "{}", &error[..200.min(error.len())]);
+        assert!(
+            error.contains(r#""loc":["body","l",262144]"#),
+            "{}",
+            &error[..200.min(error.len())]
+        );
         let text = format!(r#"{{"l":[{}]}}"#, "null,".repeat(1 << 18) + "1");
         assert!(answer(&text).len() < 1 << 20);
         let text = format!(r#"{{"i":{}"#, "[".repeat(1 << 20));

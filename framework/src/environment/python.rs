@@ -6,7 +6,7 @@
 
 mod decode;
 mod integer;
-pub(super) mod lax;
+pub mod lax;
 #[cfg(test)]
 pub(super) mod reference;
 
@@ -90,7 +90,9 @@ impl Json {
         match self {
             Self::Bool(value) => Some(Integer::from(i64::from(*value))),
             Self::Integer(value) => Some(value.clone()),
-            Self::Null | Self::Float(_) | Self::String(_) | Self::Array(_) | Self::Object(_) => None,
+            Self::Null | Self::Float(_) | Self::String(_) | Self::Array(_) | Self::Object(_) => {
+                None
+            }
         }
     }
 
@@ -177,7 +179,9 @@ pub fn float_repr(value: f64) -> String {
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         RawValue::from_string(self.to_string())
-            .map_err(|_| serde::ser::Error::custom("Out of range float values are not JSON compliant"))?
+            .map_err(|_| {
+                serde::ser::Error::custom("Out of range float values are not JSON compliant")
+            })?
             .serialize(serializer)
     }
 }
@@ -269,7 +273,8 @@ mod tests {
     fn pythons_own_repr_of_floats_agrees() {
         const SCRIPT: &str = "import sys,struct\nfor line in sys.stdin:\n \
             print(repr(struct.unpack('>d',bytes.fromhex(line.strip()))[0]))";
-        let mut bits: Vec<u64> = (0..4000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let mut bits: Vec<u64> =
+            (0..4000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
         bits.extend((-330..330).map(|e| format!("1e{e}").parse::<f64>().unwrap().to_bits()));
         let input: String = bits.iter().map(|bits| format!("{bits:016x}\n")).collect();
         let Some(output) = reference::python(SCRIPT, &input) else { return };

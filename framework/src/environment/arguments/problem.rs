@@ -46,7 +46,10 @@ impl Problem {
     }
 
     /// A value fits its schema, but not the type behind it.
-    pub(super) fn of_type(error: &serde_path_to_error::Error<serde_json::Error>, body: &Json) -> Self {
+    pub(super) fn of_type(
+        error: &serde_path_to_error::Error<serde_json::Error>,
+        body: &Json,
+    ) -> Self {
         let step = |segment: &Segment| match segment {
             Segment::Seq { index } => Some(Step::Index(*index)),
             Segment::Map { key } => Some(Step::Key(key.as_str().into())),
@@ -66,9 +69,8 @@ impl Problem {
         let Self { kind, location, message, input, expected } = self;
         let steps: String = location.iter().map(|step| format!(",{}", step.json())).collect();
         let message = Quoted(message);
-        *out += &format!(
-            r#"{{"type":"{kind}","loc":["body"{steps}],"msg":{message},"input":{input}"#
-        );
+        *out +=
+            &format!(r#"{{"type":"{kind}","loc":["body"{steps}],"msg":{message},"input":{input}"#);
         if let Some(expected) = expected {
             *out += &format!(r#","ctx":{{"expected":{}}}"#, Quoted(expected));
         }

@@ -153,7 +153,9 @@ impl Scanner<'_> {
 
     fn word_or_number(&mut self) -> Result<Json, DecodeError> {
         let rest = &self.bytes[self.at..];
-        if let Some((word, value)) = WORDS.iter().find(|(word, _)| rest.starts_with(word.as_bytes())) {
+        if let Some((word, value)) =
+            WORDS.iter().find(|(word, _)| rest.starts_with(word.as_bytes()))
+        {
             self.at += word.len();
             return Ok(value.clone());
         }
@@ -355,47 +357,58 @@ mod tests {
     use super::super::reference;
     use super::*;
 
-    /// What Python 3.12 says about text that is not JSON.
-    const WRONG: [(&str, &str); 34] = [
-        ("", "JSONDecodeError('Expecting value: line 1 column 1 (char 0)')"),
-        ("  ", "JSONDecodeError('Expecting value: line 1 column 3 (char 2)')"),
-        (r#"{"a":1,}"#, "JSONDecodeError('Expecting property name enclosed in double quotes: line 1 column 8 (char 7)')"),
-        ("{a:1}", "JSONDecodeError('Expecting property name enclosed in double quotes: line 1 column 2 (char 1)')"),
-        ("{", "JSONDecodeError('Expecting property name enclosed in double quotes: line 1 column 2 (char 1)')"),
-        ("{'a':1}", "JSONDecodeError('Expecting property name enclosed in double quotes: line 1 column 2 (char 1)')"),
-        (r#"{"a" 1}"#, r#"JSONDecodeError("Expecting ':' delimiter: line 1 column 6 (char 5)")"#),
-        (r#"{"a":1 "b"}"#, r#"JSONDecodeError("Expecting ',' delimiter: line 1 column 8 (char 7)")"#),
-        (r#"{"a":1"#, r#"JSONDecodeError("Expecting ',' delimiter: line 1 column 7 (char 6)")"#),
-        (r#"{"a":"#, "JSONDecodeError('Expecting value: line 1 column 6 (char 5)')"),
-        ("[", "JSONDecodeError('Expecting value: line 1 column 2 (char 1)')"),
-        ("[1,]", "JSONDecodeError('Expecting value: line 1 column 4 (char 3)')"),
-        ("[1", r#"JSONDecodeError("Expecting ',' delimiter: line 1 column 3 (char 2)")"#),
-        ("{\"a\":\n  x}", "JSONDecodeError('Expecting value: line 2 column 3 (char 8)')"),
-        ("\"abc", "JSONDecodeError('Unterminated string starting at: line 1 column 1 (char 0)')"),
-        (r#"{"a":"b\"#, "JSONDecodeError('Unterminated string starting at: line 1 column 6 (char 5)')"),
-        ("\"a\nb\"", "JSONDecodeError('Invalid control character at: line 1 column 3 (char 2)')"),
-        (r#""a\x""#, r"JSONDecodeError('Invalid \\escape: line 1 column 3 (char 2)')"),
-        (r#""\u12""#, r"JSONDecodeError('Invalid \\uXXXX escape: line 1 column 3 (char 2)')"),
-        (r#""\ud800"#, r"JSONDecodeError('Invalid \\uXXXX escape: line 1 column 3 (char 2)')"),
-        (r#""\ud800\u12"#, r"JSONDecodeError('Invalid \\uXXXX escape: line 1 column 9 (char 8)')"),
-        (r#""\u+123""#, r"JSONDecodeError('Invalid \\uXXXX escape: line 1 column 3 (char 2)')"),
-        ("1 2", "JSONDecodeError('Extra data: line 1 column 3 (char 2)')"),
-        (r#"{"a":1}}"#, "JSONDecodeError('Extra data: line 1 column 8 (char 7)')"),
-        ("01", "JSONDecodeError('Extra data: line 1 column 2 (char 1)')"),
-        ("1.", "JSONDecodeError('Extra data: line 1 column 2 (char 1)')"),
-        ("1e+", "JSONDecodeError('Extra data: line 1 column 2 (char 1)')"),
-        ("-", "JSONDecodeError('Expecting value: line 1 column 1 (char 0)')"),
-        ("- 1", "JSONDecodeError('Expecting value: line 1 column 1 (char 0)')"),
-        ("nul", "JSONDecodeError('Expecting value: line 1 column 1 (char 0)')"),
-        ("nan", "JSONDecodeError('Expecting value: line 1 column 1 (char 0)')"),
-        ("{\"é\":x}", "JSONDecodeError('Expecting value: line 1 column 6 (char 5)')"),
-        ("\u{feff}{}", "JSONDecodeError('Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)')"),
-        ("\u{b}1", "JSONDecodeError('Expecting value: line 1 column 1 (char 0)')"),
+    const VALUE: &str = "Expecting value";
+    const NAME: &str = "Expecting property name enclosed in double quotes";
+    const COMMA: &str = "Expecting ',' delimiter";
+    const UNTERMINATED: &str = "Unterminated string starting at";
+    const UNICODE: &str = r"Invalid \\uXXXX escape";
+    const EXTRA: &str = "Extra data";
+
+    /// What Python 3.12 says about text that is not JSON: its words, with backslashes as in `repr`,
+    /// the line, the column and the character.
+    const WRONG: [(&str, &str, [usize; 3]); 34] = [
+        ("", VALUE, [1, 1, 0]),
+        ("  ", VALUE, [1, 3, 2]),
+        (r#"{"a":1,}"#, NAME, [1, 8, 7]),
+        ("{a:1}", NAME, [1, 2, 1]),
+        ("{", NAME, [1, 2, 1]),
+        ("{'a':1}", NAME, [1, 2, 1]),
+        (r#"{"a" 1}"#, "Expecting ':' delimiter", [1, 6, 5]),
+        (r#"{"a":1 "b"}"#, COMMA, [1, 8, 7]),
+        (r#"{"a":1"#, COMMA, [1, 7, 6]),
+        (r#"{"a":"#, VALUE, [1, 6, 5]),
+        ("[", VALUE, [1, 2, 1]),
+        ("[1,]", VALUE, [1, 4, 3]),
+        ("[1", COMMA, [1, 3, 2]),
+        ("{\"a\":\n  x}", VALUE, [2, 3, 8]),
+        (r#""abc"#, UNTERMINATED, [1, 1, 0]),
+        (r#"{"a":"b\"#, UNTERMINATED, [1, 6, 5]),
+        ("\"a\nb\"", "Invalid control character at", [1, 3, 2]),
+        (r#""a\x""#, r"Invalid \\escape", [1, 3, 2]),
+        (r#""\u12""#, UNICODE, [1, 3, 2]),
+        (r#""\ud800"#, UNICODE, [1, 3, 2]),
+        (r#""\ud800\u12"#, UNICODE, [1, 9, 8]),
+        (r#""\u+123""#, UNICODE, [1, 3, 2]),
+        ("1 2", EXTRA, [1, 3, 2]),
+        (r#"{"a":1}}"#, EXTRA, [1, 8, 7]),
+        ("01", EXTRA, [1, 2, 1]),
+        ("1.", EXTRA, [1, 2, 1]),
+        ("1e+", EXTRA, [1, 2, 1]),
+        ("-", VALUE, [1, 1, 0]),
+        ("- 1", VALUE, [1, 1, 0]),
+        ("nul", VALUE, [1, 1, 0]),
+        ("nan", VALUE, [1, 1, 0]),
+        ("{\"é\":x}", VALUE, [1, 6, 5]),
+        ("\u{feff}{}", "Unexpected UTF-8 BOM (decode using utf-8-sig)", [1, 1, 0]),
+        ("\u{b}1", VALUE, [1, 1, 0]),
     ];
 
     #[test]
     fn errors_have_pythons_words_and_positions() {
-        for (text, expected) in WRONG {
+        for (text, words, [line, column, offset]) in WRONG {
+            let quote = if words.contains('\'') { '"' } else { '\'' };
+            let place = format!("line {line} column {column} (char {offset})");
+            let expected = format!("JSONDecodeError({quote}{words}: {place}{quote})");
             assert_eq!(Json::parse(text).unwrap_err().to_string(), expected, "{text:?}");
         }
     }
@@ -439,10 +452,18 @@ mod tests {
             let characters: Vec<char> = seed.chars().collect();
             for index in 0..=characters.len() {
                 texts.push(characters[..index].iter().collect());
-                for change in ["", ",", "}", "]", "\"", "\\", "x", "-", "0", " ", "\n", ":", ".", "e"] {
+                for change in
+                    ["", ",", "}", "]", "\"", "\\", "x", "-", "0", " ", "\n", ":", ".", "e"]
+                {
                     let rest = characters.get(index + 1..).unwrap_or_default();
                     let before = &characters[..index];
-                    texts.push(before.iter().chain(&change.chars().collect::<Vec<_>>()).chain(rest).collect());
+                    texts.push(
+                        before
+                            .iter()
+                            .chain(&change.chars().collect::<Vec<_>>())
+                            .chain(rest)
+                            .collect(),
+                    );
                 }
             }
         }
@@ -459,7 +480,8 @@ for text in json.load(sys.stdin):
     except ValueError as error: print(repr(error))
 "#;
         let texts = spoiled();
-        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&texts).unwrap()) else {
+        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&texts).unwrap())
+        else {
             return;
         };
         for (text, expected) in texts.iter().zip(output.lines()) {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 /// Digits that Python reads into one integer at most (`sys.get_int_max_str_digits`); also what keeps
 /// a hostile number from costing quadratic time.
-pub const DIGITS_MAX: usize = 4300;
+pub(super) const DIGITS_MAX: usize = 4300;
 
 /// A whole number of at most 4300 digits.
 ///

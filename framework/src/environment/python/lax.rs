@@ -21,10 +21,8 @@ const fn refusal(kind: &'static str, message: &'static str) -> Refusal {
 }
 
 const INT_TYPE: Refusal = refusal("int_type", "Input should be a valid integer");
-const INT_PARSING: Refusal = refusal(
-    "int_parsing",
-    "Input should be a valid integer, unable to parse string as an integer",
-);
+const INT_PARSING: Refusal =
+    refusal("int_parsing", "Input should be a valid integer, unable to parse string as an integer");
 const INT_PARSING_SIZE: Refusal = refusal(
     "int_parsing_size",
     "Unable to parse input string as an integer, exceeded maximum size",
@@ -75,7 +73,9 @@ fn integer_of_text(text: &str) -> Result<Integer, Refusal> {
         _ => ("", text),
     };
     let whole = match unsigned.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => {
+            whole
+        }
         Some(_) => return Err(INT_PARSING),
         None => unsigned,
     };
@@ -102,7 +102,9 @@ fn without_separators(text: &str) -> Option<String> {
 pub fn float(value: &Json) -> Result<f64, Refusal> {
     match value {
         Json::Float(value) => Ok(*value),
-        Json::Integer(value) => Some(value.to_float()).filter(|value| value.is_finite()).ok_or(FLOAT_TYPE),
+        Json::Integer(value) => {
+            Some(value.to_float()).filter(|value| value.is_finite()).ok_or(FLOAT_TYPE)
+        }
         Json::Bool(value) => Ok(f64::from(u8::from(*value))),
         Json::String(text) => float_of_text(text),
         Json::Null | Json::Array(_) | Json::Object(_) => Err(FLOAT_TYPE),
@@ -286,10 +288,10 @@ for kind, text in json.load(sys.stdin):
     except ValidationError as error: print(error.errors()[0]["type"] + "|" + error.errors()[0]["msg"])
 "#;
         let values = INTEGERS.iter().chain(&FLOATS).chain(&BOOLEANS).map(|(input, _)| *input);
-        let inputs: Vec<_> = values
-            .flat_map(|input| ["int", "float", "bool"].map(|kind| (kind, input)))
-            .collect();
-        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&inputs).unwrap()) else {
+        let inputs: Vec<_> =
+            values.flat_map(|input| ["int", "float", "bool"].map(|kind| (kind, input))).collect();
+        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&inputs).unwrap())
+        else {
             return;
         };
         for ((kind, input), expected) in inputs.iter().zip(output.lines()) {
