@@ -2,11 +2,13 @@
 
 pub mod jsonl;
 pub mod memory;
+pub mod scripted;
 pub mod tool_loop;
+mod turn;
 
 use framework::kinds::Kinds;
 
 /// Registers every kind of this crate.
 pub fn register(kinds: Kinds) -> Kinds {
-    kinds.agent::<tool_loop::ToolLoop>()
+    kinds.agent::<tool_loop::ToolLoop>().model::<scripted::Scripted>()
 }

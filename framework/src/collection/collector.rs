@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         let read = read.await.map_err(|error| CollectError::GaveUp { reason: error.to_string() })?;
         let mut keys = KeptKeys::new();
         for Kept { key, environment, reward } in read? {
-            self.rewards.add(&environment, &key, reward);
+            self.rewards.add(&environment, &key, reward, u32::MAX);
             keys.entry(key.task).or_default().insert(key.repeat);
         }
         Ok(keys)
@@ -165,8 +165,9 @@ impl<'a> Run<'a> {
                 progress.scored(reward, counts);
                 self.summary.scored += 1;
                 self.summary.truncated += u64::from(counts == Counts::Truncated);
-                let environment = &self.plan.sources[recorded.source].environment;
-                self.rewards.add(environment, &recorded.key, reward);
+                let WiredSource { environment, source, .. } = &self.plan.sources[recorded.source];
+                let repeats = source.repeats * self.plan.collection.repeats;
+                self.rewards.add(environment, &recorded.key, reward, repeats);
             }
             Ending::Failed(failure) => {
                 progress.failed(failure.culprit);
@@ -195,7 +196,12 @@ async fn roll_out(plan: &Plan, due: Due) -> Result<Recorded, CollectError> {
         }
     };
     let deadline = Instant::now() + RECORD_TIMEOUT;
-    plan.append.ask(Append(record), deadline).await.map_err(recorder_gone)??;
+    match plan.append.ask(Append(record), deadline).await {
+        Ok(kept) => kept?,
+        // The recorder's supervisor is about to restart it and this collector with it.
+        Err(AskError::Crashed { .. } | AskError::Lost { .. }) => std::future::pending().await,
+        Err(error) => return Err(recorder_gone(error)),
+    }
     Ok(Recorded { source, key, ending })
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::task::RolloutKey;
+use crate::task::{RolloutKey, TaskId};
 
 /// What a collection came to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -53,59 +53,104 @@ pub struct EnvironmentSummary {
     pub pass_at: Vec<f64>,
 }
 
-/// Collects rewards as they come and summarises them at the end.
+/// Collects rewards as they come and summarises them at the end. Only tasks with rollouts still to
+/// come are in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Rewards {
-    environments: BTreeMap<String, HashMap<crate::task::TaskId, Vec<(u32, f64)>>>,
+    environments: BTreeMap<String, Groups>,
+}
+
+#[derive(Debug, Default)]
+struct Groups {
+    open: HashMap<TaskId, Vec<(u32, f64)>>,
+    closed: Accumulator,
 }
 
 impl Rewards {
-    pub(crate) fn add(&mut self, environment: &str, key: &RolloutKey, reward: f64) {
+    /// Adds a reward; a task's group is closed once it has `repeats` of them.
+    pub(crate) fn add(&mut self, environment: &str, key: &RolloutKey, reward: f64, repeats: u32) {
         if !self.environments.contains_key(environment) {
-            self.environments.insert(environment.to_owned(), HashMap::new());
+            self.environments.insert(environment.to_owned(), Groups::default());
         }
-        let tasks = self.environments.get_mut(environment).expect("inserted above");
-        tasks.entry(key.task.clone()).or_default().push((key.repeat, reward));
+        let groups = self.environments.get_mut(environment).expect("inserted above");
+        let group = groups.open.entry(key.task.clone()).or_default();
+        group.push((key.repeat, reward));
+        if group.len() >= repeats as usize
+            && let Some(group) = groups.open.remove(&key.task)
+        {
+            groups.closed.add(&in_order(group));
+        }
     }
 
     pub(crate) fn summarise(self) -> BTreeMap<String, EnvironmentSummary> {
-        let summarise = |(name, tasks): (String, HashMap<_, Vec<(u32, f64)>>)| {
-            let by_repeat = |mut rewards: Vec<(u32, f64)>| {
-                rewards.sort_by_key(|(repeat, _)| *repeat);
-                rewards.into_iter().map(|(_, reward)| reward).collect::<Vec<_>>()
-            };
-            let groups: Vec<_> = tasks.into_values().map(by_repeat).collect();
-            (name, EnvironmentSummary::of_groups(&groups))
+        let summarise = |(name, mut groups): (String, Groups)| {
+            for group in groups.open.into_values() {
+                groups.closed.add(&in_order(group));
+            }
+            (name, groups.closed.summarise())
         };
         self.environments.into_iter().map(summarise).collect()
+    }
+}
+
+fn in_order(mut group: Vec<(u32, f64)>) -> Vec<f64> {
+    group.sort_by_key(|(repeat, _)| *repeat);
+    group.into_iter().map(|(_, reward)| reward).collect()
+}
+
+/// Running sums over the groups that are complete.
+#[derive(Debug, Default)]
+struct Accumulator {
+    tasks: u64,
+    rollouts: u64,
+    mean: f64,
+    /// Sum of squared deviations (Welford).
+    squares: f64,
+    /// Per k: the sum of pass@k, and over how many tasks.
+    pass: Vec<(f64, u64)>,
+}
+
+impl Accumulator {
+    /// Adds one task's rewards, in the order of their repeats.
+    fn add(&mut self, rewards: &[f64]) {
+        self.tasks += u64::from(!rewards.is_empty());
+        for reward in rewards {
+            self.rollouts += 1;
+            let deviation = reward - self.mean;
+            self.mean += deviation / self.rollouts as f64;
+            self.squares += deviation * (reward - self.mean);
+        }
+        if self.pass.len() < rewards.len() {
+            self.pass.resize(rewards.len(), (0.0, 0));
+        }
+        for (index, (sum, tasks)) in self.pass.iter_mut().enumerate().take(rewards.len()) {
+            *sum += group_pass_at(rewards, index + 1);
+            *tasks += 1;
+        }
+    }
+
+    fn summarise(self) -> EnvironmentSummary {
+        let variance =
+            if self.rollouts > 1 { self.squares / (self.rollouts - 1) as f64 } else { 0.0 };
+        EnvironmentSummary {
+            tasks: self.tasks,
+            rollouts: self.rollouts,
+            mean: self.mean,
+            standard_deviation: variance.sqrt(),
+            pass_at: self.pass.into_iter().map(|(sum, tasks)| sum / tasks as f64).collect(),
+        }
     }
 }
 
 impl EnvironmentSummary {
     /// Summarises groups of rewards, one group per task, each in the order of its repeats.
     pub fn of_groups(groups: &[Vec<f64>]) -> Self {
-        let rewards: Vec<f64> = groups.iter().flatten().copied().collect();
-        let count = rewards.len();
-        let mean = if count == 0 { 0.0 } else { rewards.iter().sum::<f64>() / count as f64 };
-        let squares: f64 = rewards.iter().map(|reward| (reward - mean).powi(2)).sum();
-        let variance = if count > 1 { squares / (count - 1) as f64 } else { 0.0 };
-        let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
-        Self {
-            tasks: groups.iter().filter(|group| !group.is_empty()).count() as u64,
-            rollouts: count as u64,
-            mean,
-            standard_deviation: variance.sqrt(),
-            pass_at: (1..=longest).map(|k| pass_at(groups, k)).collect(),
+        let mut accumulator = Accumulator::default();
+        for group in groups {
+            accumulator.add(group);
         }
+        accumulator.summarise()
     }
-}
-
-/// Mean of pass@k over the tasks with at least k rewards.
-fn pass_at(groups: &[Vec<f64>], k: usize) -> f64 {
-    let enough = groups.iter().filter(|group| group.len() >= k);
-    let (sum, tasks) =
-        enough.fold((0.0, 0_u32), |(sum, tasks), group| (sum + group_pass_at(group, k), tasks + 1));
-    if tasks == 0 { 0.0 } else { sum / f64::from(tasks) }
 }
 
 fn group_pass_at(rewards: &[f64], k: usize) -> f64 {
@@ -139,7 +184,8 @@ mod tests {
             [vec![1.0, 0.0, 0.0, 1.0], vec![0.0, 0.0, 0.0, 0.0], vec![1.0, 1.0, 1.0, 1.0]];
         let summary = EnvironmentSummary::of_groups(&groups);
         assert_close(&summary.pass_at, &[50.0, 61.1111, 66.6667, 66.6667]);
-        assert_eq!((summary.tasks, summary.rollouts, summary.mean), (3, 12, 0.5));
+        assert_eq!((summary.tasks, summary.rollouts), (3, 12));
+        assert!((summary.mean - 0.5).abs() < 1e-12);
     }
 
     #[test]
@@ -159,8 +205,9 @@ mod tests {
     fn repeats_count_in_their_order_whenever_they_end() {
         let mut rewards = Rewards::default();
         for (repeat, reward) in [(2, 0.5), (0, 0.2), (1, 0.8)] {
-            rewards.add("e", &RolloutKey { task: "t".into(), repeat }, reward);
+            rewards.add("e", &RolloutKey { task: "t".into(), repeat }, reward, 3);
         }
+        assert!(rewards.environments["e"].open.is_empty());
         let summary = rewards.summarise();
         assert_close(&summary["e"].pass_at, &[20.0, 80.0, 80.0]);
     }

@@ -1,0 +1,119 @@
+//! A conversation as the rules see it.
+//!
+//! Each part is decoded when first looked at, since most rules look at one or two.
+
+use std::cell::OnceCell;
+
+use framework::responses::{Item, ItemKind, Request, Role};
+
+use crate::turn;
+
+/// What one call to the model is about.
+pub(super) struct Conversation<'a> {
+    request: &'a Request,
+    step: usize,
+    user: OnceCell<String>,
+    prompt: OnceCell<String>,
+    output: OnceCell<String>,
+}
+
+/// What a tool answered, and the name it was called by.
+pub(super) struct Output<'a> {
+    pub(super) name: &'a str,
+    pub(super) text: String,
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) fn new(request: &'a Request) -> Self {
+        Self {
+            request,
+            step: turn::calls(&request.history).count(),
+            user: OnceCell::new(),
+            prompt: OnceCell::new(),
+            output: OnceCell::new(),
+        }
+    }
+
+    /// How many times the model has answered.
+    pub(super) fn step(&self) -> usize {
+        self.step
+    }
+
+    /// The last user message; empty if there is none.
+    pub(super) fn user(&self) -> &str {
+        self.user.get_or_init(|| {
+            let message = self.request.input().rfind(|item| item.is_message_of(Role::User));
+            message.map(Item::text).unwrap_or_default()
+        })
+    }
+
+    /// The prompt's messages, one a line.
+    pub(super) fn prompt(&self) -> &str {
+        self.prompt.get_or_init(|| {
+            let texts: Vec<_> = self.request.params.input().iter().map(Item::text).collect();
+            texts.join("\n")
+        })
+    }
+
+    /// The last tool output; empty if there is none.
+    pub(super) fn output(&self) -> &str {
+        self.output.get_or_init(|| {
+            let output = self.request.input().rfind(|item| is_output(item));
+            output.map(Item::text).unwrap_or_default()
+        })
+    }
+
+    /// Whether there is a tool output at all.
+    pub(super) fn has_output(&self) -> bool {
+        self.request.input().any(is_output)
+    }
+
+    /// All tool outputs, in order.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'a>> {
+        let outputs = self.request.input().filter(|item| is_output(item));
+        outputs.map(|item| Output { name: self.called(item).unwrap_or(""), text: item.text() })
+    }
+
+    /// The tool whose output is the last item.
+    pub(super) fn after(&self) -> Option<&'a str> {
+        let last = self.request.input().next_back().filter(|item| is_output(item))?;
+        self.called(last)
+    }
+
+    /// What the last item is, in words.
+    pub(super) fn last_item(&self) -> String {
+        let Some(last) = self.request.input().next_back() else {
+            return "absent".to_owned();
+        };
+        match last.kind() {
+            ItemKind::Message(role) => format!("a message of the {role:?}").to_lowercase(),
+            ItemKind::FunctionCall(call) => format!("a call of `{}`", call.name),
+            ItemKind::FunctionCallOutput => match self.called(last) {
+                Some(tool) => format!("the output of `{tool}`"),
+                None => "a tool output without its call".to_owned(),
+            },
+            ItemKind::Reasoning => "reasoning".to_owned(),
+            ItemKind::Hosted => "an item of a hosted tool".to_owned(),
+        }
+    }
+
+    /// All items, in order.
+    pub(super) fn items(&self) -> impl Iterator<Item = &'a Item> {
+        self.request.input()
+    }
+
+    /// The tool that an output belongs to.
+    fn called(&self, output: &Item) -> Option<&'a str> {
+        let mut calls = self.request.input().rev().filter_map(Item::as_function_call);
+        let only = calls.next()?;
+        let id: Box<str> = output.field("call_id")?;
+        if only.call_id == id {
+            return Some(&only.name);
+        }
+        calls.find(|call| call.call_id == id).map(|call| &*call.name)
+    }
+}
+
+fn is_output(item: &Item) -> bool {
+    *item.kind() == ItemKind::FunctionCallOutput
+}
