@@ -6,6 +6,7 @@
 
 mod actor;
 mod arguments;
+pub mod python;
 mod schema;
 mod session;
 mod tools;
