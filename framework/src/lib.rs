@@ -1,1 +1,4 @@
 //! placeholder
+
+mod metrics;
+pub mod supervision;
