@@ -1,2 +1,423 @@
-//! placeholder
-fn main() {}
+//! The `rehearsal` command.
+//!
+//! Data goes to stdout, everything for people to stderr; progress shows on a terminal only.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rehearsal::framework::collection::Snapshot;
+use rehearsal::framework::config::{Config, Problems};
+use rehearsal::framework::rescore::{Rescore, RescoreError, RescoreSummary};
+use rehearsal::framework::runtime::{RuntimeError, check};
+use rehearsal::framework::rollout::Culprit;
+use rehearsal::prelude::*;
+
+/// Runs reinforcement-learning rollouts of LLM agents as supervised actors in one process.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything was done
+  1    it could not be done; the message says why
+  2    the command line is wrong
+  3    it was done, but some rows were left out or some rollouts failed
+  130  it was interrupted; `collect --resume` goes on from there";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run rollouts over datasets and write one JSON line per rollout.
+    #[command(after_help = COLLECT_EXAMPLES)]
+    Collect(Collect),
+    /// Load a configuration, wire it, and report all problems at once.
+    Check(Sources),
+    /// Print the configuration that results from all layers, secrets masked.
+    Config(Sources),
+    /// List the kinds of models, environments and agents that configurations can name.
+    Kinds,
+    /// Score recorded rollouts again, without a model.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  rehearsal completions bash > ~/.local/share/bash-completion/completions/rehearsal")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+const COLLECT_EXAMPLES: &str = "\
+Examples:
+  rehearsal collect --config configs/quickstart.yaml
+  rehearsal collect --config configs/simple_weather.yaml --repeats 16 --output out/weather.jsonl
+  rehearsal collect --config configs/simple_weather.yaml --resume
+  rehearsal collect --config mine.yaml --set models.policy.settings.model=my-model
+
+Failed rollouts are tried again, then written to <output>_failures.jsonl; they never become a reward.
+Ctrl-C ends early and keeps what is finished; --resume goes on from there.";
+
+const VERIFY_EXAMPLES: &str = "\
+Example:
+  rehearsal verify --config configs/multineedle.yaml --tasks tasks.jsonl \\
+      --rollouts rollouts.jsonl --output out/rescored.jsonl
+
+A rollout that Rehearsal recorded is paired with its task by its key, any other with the task of the
+same line. Output rows are in input order. Where the verifier looks at the session's state, the
+recorded tool calls are replayed against a fresh session.";
+
+/// Where the configuration comes from. Later layers win: files in order, `env.yaml` in the working
+/// directory, variables REHEARSAL__A__B, --set.
+#[derive(Args)]
+struct Sources {
+    /// A configuration file; give it more than once to lay one over the other.
+    #[arg(short, long, value_name = "FILE", required = true)]
+    config: Vec<PathBuf>,
+    /// Set a key, the value read as YAML: --set collect.repeats=4
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Args)]
+struct Collect {
+    #[command(flatten)]
+    sources: Sources,
+    /// Where rollouts go [default: the configuration's collect.output].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Go on with an output that exists: what it holds is not made again.
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Replace an output that exists.
+    #[arg(long)]
+    overwrite: bool,
+    /// Rollouts per task [default: collect.repeats].
+    #[arg(long, value_name = "N")]
+    repeats: Option<std::num::NonZeroU32>,
+    /// At most that many tasks [default: collect.limit].
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Rollouts in flight at a time [default: collect.max_in_flight].
+    #[arg(long, value_name = "N")]
+    max_in_flight: Option<std::num::NonZeroUsize>,
+    /// Print the closing summary as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Verify {
+    #[command(flatten)]
+    sources: Sources,
+    /// The tasks: dataset rows.
+    #[arg(long, value_name = "FILE")]
+    tasks: PathBuf,
+    /// The rollouts: rows with a `response`.
+    #[arg(long, value_name = "FILE")]
+    rollouts: PathBuf,
+    /// Where the scored rows go.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The environment whose verifier scores [default: each rollout's own, or the only one].
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Replace an output that exists.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(log_filter())
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false)
+        .without_time()
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Fatal::from(RuntimeError::from(error)).report(),
+    };
+    match runtime.block_on(run(Cli::parse().command)) {
+        Ok(code) => code,
+        Err(fatal) => fatal.report(),
+    }
+}
+
+/// `RUST_LOG`, or warnings.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"))
+}
+
+async fn run(command: Command) -> Result<ExitCode, Fatal> {
+    match command {
+        Command::Collect(arguments) => collect(arguments).await,
+        Command::Check(sources) => check_configuration(&sources),
+        Command::Config(sources) => print_configuration(&sources),
+        Command::Kinds => Ok(print_kinds()),
+        Command::Verify(arguments) => verify(arguments).await,
+        Command::Completions { shell } => Ok(print_completions(shell)),
+    }
+}
+
+impl Sources {
+    fn load(&self, more: &[(&str, Option<String>)]) -> Result<Config, Problems> {
+        let mut loader = Loader::new();
+        for path in &self.config {
+            loader = loader.file(path);
+        }
+        loader = loader.working_directory(".").environment(std::env::vars());
+        for set in &self.set {
+            loader = loader.set(set);
+        }
+        for (key, value) in more {
+            if let Some(value) = value {
+                loader = loader.set(format!("{key}={value}"));
+            }
+        }
+        loader.load()
+    }
+}
+
+async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
+    let quoted = |path: &PathBuf| serde_json::Value::from(path.display().to_string()).to_string();
+    let config = arguments.sources.load(&[
+        ("collect.output", arguments.output.as_ref().map(quoted)),
+        ("collect.repeats", arguments.repeats.map(|n| n.to_string())),
+        ("collect.limit", arguments.limit.map(|n| n.to_string())),
+        ("collect.max_in_flight", arguments.max_in_flight.map(|n| n.to_string())),
+    ])?;
+    let existing = match (arguments.resume, arguments.overwrite) {
+        (true, _) => Existing::Resume,
+        (false, true) => Existing::Overwrite,
+        (false, false) => Existing::Refuse,
+    };
+    check(&config, &rehearsal::kinds())?;
+    let Some(output) = config.collect.as_ref().map(|spec| config.resolve(&spec.output)) else {
+        return Err(Fatal::no_collect());
+    };
+    let recorder = JsonlRecorder::new(&output, existing).map_err(Fatal::from_recorder)?;
+    let runtime = Runtime::start(config, &rehearsal::kinds()).await?;
+    if let Some(address) = runtime.metrics_address() {
+        say(&format!("metrics: http://{address}/metrics"));
+    }
+    let progress = Arc::new(Progress::default());
+    let collection = runtime.collection().map_err(Fatal::from_collect)?;
+    let recorder: Arc<dyn rehearsal::framework::recorder::Recorder> = Arc::new(recorder);
+    let collecting = runtime.collect(collection, recorder, progress.clone());
+    let result = watch(&progress, collecting).await;
+    runtime.stop().await;
+    let summary = result.map_err(Fatal::from_collect)?;
+    print_summary(&summary, &output);
+    if arguments.json {
+        out(&serde_json::to_string(&summary).expect("a summary serialises to JSON"));
+    }
+    Ok(match summary {
+        Summary { cancelled: true, .. } => ExitCode::from(130),
+        _ if summary.failures() + summary.rejected > 0 => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// Shows progress and listens for Ctrl-C while a collection runs.
+async fn watch<T>(progress: &Progress, collecting: impl Future<Output = T>) -> T {
+    let bar = progress_bar();
+    let mut interval = tokio::time::interval(Duration::from_millis(100));
+    tokio::pin!(collecting);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut collecting => {
+                bar.finish_and_clear();
+                return result;
+            }
+            _ = tokio::signal::ctrl_c() => {
+                bar.suspend(|| say("interrupted: giving up what is in flight, keeping what is finished"));
+                progress.cancel();
+            }
+            _ = interval.tick() => show(&bar, &progress.snapshot()),
+        }
+    }
+}
+
+fn progress_bar() -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = "{bar:24} {pos}/{len} rollouts  {per_sec}  eta {eta}  {msg}";
+    let style = ProgressStyle::with_template(style).expect("the template is well-formed");
+    ProgressBar::with_draw_target(None, target).with_style(style)
+}
+
+fn show(bar: &ProgressBar, snapshot: &Snapshot) {
+    if let Some(total) = snapshot.total {
+        bar.set_length(total.saturating_sub(snapshot.kept));
+    }
+    bar.set_position(snapshot.ended());
+    let reward = snapshot.reward_mean.map(|mean| format!("reward {mean:.3}  "));
+    let failed = Culprit::ALL.iter().zip(&snapshot.failed).filter(|(_, count)| **count > 0);
+    let failed: Vec<_> = failed.map(|(culprit, count)| format!("{culprit} {count}")).collect();
+    let failed = if failed.is_empty() { String::new() } else { format!("failed: {}", failed.join(", ")) };
+    bar.set_message(format!("{}{failed}", reward.unwrap_or_default()));
+}
+
+fn print_summary(summary: &Summary, output: &std::path::Path) {
+    let seconds = summary.seconds;
+    let rate = summary.scored as f64 / seconds.max(1e-9);
+    let kept = if summary.kept > 0 { format!(" (and {} kept from before)", summary.kept) } else { String::new() };
+    say(&format!("{} rollouts in {seconds:.2} s, {rate:.0}/s{kept} -> {}", summary.scored, output.display()));
+    let width = summary.environments.keys().map(String::len).max().unwrap_or(0).max(11);
+    say(&format!("{:width$}  tasks  rollouts   mean    std  pass@k", "environment"));
+    for (name, environment) in &summary.environments {
+        let pass: Vec<_> =
+            environment.pass_at.iter().enumerate().filter(|(index, _)| shown(index + 1, environment.pass_at.len()));
+        let pass = pass.into_iter().map(|(index, share)| format!("{}: {share:.3}", index + 1));
+        say(&format!(
+            "{name:width$}  {:>5}  {:>8}  {:.3}  {:.3}  {}",
+            environment.tasks,
+            environment.rollouts,
+            environment.mean,
+            environment.standard_deviation,
+            pass.collect::<Vec<_>>().join("  "),
+        ));
+    }
+    if summary.truncated > 0 {
+        say(&format!("{} rollouts were cut short by a limit", summary.truncated));
+    }
+    for (culprit, count) in &summary.failed {
+        say(&format!("{count} rollouts failed: {culprit}; see <output>_failures.jsonl"));
+    }
+    if summary.rejected > 0 {
+        say(&format!("{} malformed rows were left out", summary.rejected));
+    }
+}
+
+/// Of many values of k, the powers of two and the last are shown.
+fn shown(k: usize, last: usize) -> bool {
+    k.is_power_of_two() || k == last
+}
+
+fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
+    let config = sources.load(&[])?;
+    check(&config, &rehearsal::kinds())?;
+    say("the configuration is good");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
+    let config = sources.load(&[])?;
+    out(&config.to_masked_yaml());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_kinds() -> ExitCode {
+    let names = rehearsal::kinds().names();
+    for (section, names) in
+        [("models", names.models), ("environments", names.environments), ("agents", names.agents)]
+    {
+        for name in names {
+            out(&format!("{section}\t{name}"));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn print_completions(shell: Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "rehearsal", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+async fn verify(arguments: Verify) -> Result<ExitCode, Fatal> {
+    let config = arguments.sources.load(&[("telemetry.prometheus", Some("null".into()))])?;
+    let runtime = Runtime::start(config, &rehearsal::kinds()).await?;
+    let rescore = Rescore {
+        tasks: arguments.tasks,
+        rollouts: arguments.rollouts,
+        output: arguments.output,
+        environment: arguments.environment,
+        overwrite: arguments.overwrite,
+    };
+    let bar = progress_bar();
+    let result = runtime.rescore(&rescore, |done| bar.set_position(done)).await;
+    bar.finish_and_clear();
+    runtime.stop().await;
+    let RescoreSummary { scored, left_out, mean, changed } = result?;
+    say(&format!("{scored} rollouts scored, mean reward {mean:.3}; {changed} differ from their recorded reward; {left_out} left out"));
+    Ok(if left_out > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+/// An error that ends the command.
+struct Fatal {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Fatal {
+    fn report(self) -> ExitCode {
+        say(&format!("error: {}", self.message));
+        if let Some(hint) = self.hint {
+            say(&format!("hint: {hint}"));
+        }
+        ExitCode::FAILURE
+    }
+
+    fn no_collect() -> Self {
+        let hint = "write `collect: { output: out/rollouts.jsonl }`, or give `--output`";
+        Self { message: "there is no `collect` section".into(), hint: Some(hint.into()) }
+    }
+
+    fn from_recorder(error: rehearsal::framework::recorder::RecorderError) -> Self {
+        Self { message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+
+    fn from_collect(error: rehearsal::framework::collection::CollectError) -> Self {
+        Self { message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+impl From<Problems> for Fatal {
+    fn from(problems: Problems) -> Self {
+        Self { message: problems.to_string(), hint: problems.hint() }
+    }
+}
+
+impl From<RuntimeError> for Fatal {
+    fn from(error: RuntimeError) -> Self {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Self { message, hint: error.hint() }
+    }
+}
+
+impl From<RescoreError> for Fatal {
+    fn from(error: RescoreError) -> Self {
+        Self { message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what people read goes to stderr")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+#[expect(clippy::print_stdout, reason = "data goes to stdout")]
+fn out(text: &str) {
+    println!("{text}");
+}

@@ -1,6 +1,19 @@
-//! The models, agents and recorders that ship with Rehearsal.
+//! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each.
 
+pub mod jsonl;
+pub mod memory;
 pub mod openai;
 pub mod scripted;
+pub mod tool_loop;
 mod turn;
 pub mod upstream;
+
+use framework::kinds::Kinds;
+
+/// Registers every kind of this crate.
+pub fn register(kinds: Kinds) -> Kinds {
+    kinds
+        .agent::<tool_loop::ToolLoop>()
+        .model::<openai::Openai>()
+        .model::<scripted::Scripted>()
+}

@@ -6,6 +6,7 @@
 
 mod actor;
 mod arguments;
+pub mod python;
 mod schema;
 mod session;
 mod tools;
@@ -23,6 +24,7 @@ use crate::wiring::{BuildError, Wiring};
 
 pub use actor::{EnvironmentActor, OpenSession};
 pub use arguments::{ArgumentsError, parse_arguments};
+pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{ToolError, Tools};
 
@@ -37,6 +39,9 @@ pub trait Environment: Sized + 'static {
     type Target: DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The state of one rollout.
     type Session: 'static;
+
+    /// What the verifier looks at, besides the target.
+    const EVIDENCE: Evidence = Evidence::Session;
 
     /// Builds an instance for one shard.
     ///
@@ -80,6 +85,16 @@ pub trait Environment: Sized + 'static {
         let target: Self::Target = schema::read_target(&text)?;
         Ok(Target::new(target))
     }
+}
+
+/// What a verifier looks at. Recorded rollouts can be scored again either way; where the session
+/// counts, their tool calls are run again first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The session's state, and perhaps the transcript.
+    Session,
+    /// The transcript alone.
+    Transcript,
 }
 
 /// Why an environment could not open or verify a session.

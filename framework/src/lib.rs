@@ -3,14 +3,17 @@
 pub mod agent;
 pub mod collection;
 pub mod config;
+mod dispatch;
 pub mod environment;
 pub mod kinds;
 pub mod metrics;
 pub mod model;
 pub mod recorder;
+pub mod rescore;
 pub mod responses;
 pub mod rollout;
 pub mod runtime;
+mod shards;
 pub mod supervision;
 pub mod task;
 pub mod wiring;

@@ -1,0 +1,136 @@
+//! A collection: tasks stream in from datasets, agents turn them into rollouts, records stream out.
+//!
+//! The collector is an actor beside the recorder, under a `rest_for_one` supervisor: when either
+//! crashes, the collector starts over, asks the recorder what it has kept, and goes on from there. So
+//! a crash here is the same thing as a resumed run, and has no path of its own.
+
+mod collector;
+mod dataset;
+mod feed;
+mod progress;
+mod summary;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::dispatch::Dispatcher;
+pub use crate::dispatch::RolloutPolicy;
+use crate::recorder::RecorderError;
+
+pub(crate) use collector::{Collector, Plan, Report};
+pub use dataset::{Dataset, DatasetError, ReadTarget};
+pub use progress::{Progress, Snapshot};
+pub use summary::{EnvironmentSummary, Summary};
+
+/// What to collect.
+#[derive(Clone, Debug)]
+pub struct Collection {
+    /// The datasets, in order.
+    pub sources: Vec<Source>,
+    /// Rollouts per task.
+    pub repeats: u32,
+    /// At most that many tasks.
+    pub limit: Option<u64>,
+    /// Rollouts in flight at a time.
+    pub in_flight_max: usize,
+    /// How each is tried.
+    pub policy: RolloutPolicy,
+    /// How often records are made durable.
+    pub sync_interval: Duration,
+}
+
+/// A dataset and who works on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The agent's name.
+    pub agent: String,
+    /// The dataset's name.
+    pub dataset: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its repeats, multiplied with the collection's.
+    pub repeats: u32,
+}
+
+impl Collection {
+    /// The collection that a configuration describes: its datasets, of one agent or of all.
+    pub(crate) fn from_config(config: &Config) -> Result<Self, CollectError> {
+        let Some(spec) = &config.collect else {
+            return Err(CollectError::Nothing { reason: "there is no `collect` section".into() });
+        };
+        let agents = config.collected_agents().into_iter();
+        let sources = agents.flat_map(|agent| {
+            let datasets = config.agents.get(agent).into_iter().flat_map(|spec| &spec.datasets);
+            let datasets =
+                datasets.filter(|data| spec.dataset.as_ref().is_none_or(|one| *one == data.name));
+            datasets.map(|data| Source {
+                agent: agent.to_owned(),
+                dataset: data.name.clone(),
+                path: config.resolve(&data.path),
+                repeats: data.repeats.get(),
+            })
+        });
+        let sources: Vec<_> = sources.collect();
+        if sources.is_empty() {
+            let reason = "no agent has a dataset that `collect` selects".to_owned();
+            return Err(CollectError::Nothing { reason });
+        }
+        Ok(Self {
+            sources,
+            repeats: spec.repeats.get(),
+            limit: spec.limit.map(|limit| limit.get() as u64),
+            in_flight_max: spec.max_in_flight.get(),
+            policy: RolloutPolicy {
+                attempts_max: spec.max_attempts.get(),
+                timeout: spec.rollout_timeout.duration(),
+            },
+            sync_interval: spec.sync_interval.duration(),
+        })
+    }
+}
+
+/// A source with the agent's dispatcher and its environment's reader.
+#[derive(Clone)]
+pub(crate) struct WiredSource {
+    pub(crate) source: Source,
+    pub(crate) environment: String,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) read_target: ReadTarget,
+}
+
+/// Why a collection ended before its time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectError {
+    /// A dataset cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Records cannot be kept.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// No dataset is selected.
+    #[error("nothing to collect: {reason}")]
+    Nothing {
+        /// What was looked for.
+        reason: String,
+    },
+    /// The collector or its recorder crashed more often than its supervisor allows.
+    #[error("the collection gave up: {reason}")]
+    GaveUp {
+        /// The last crash.
+        reason: String,
+    },
+}
+
+impl CollectError {
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Dataset(error) => error.hint(),
+            Self::Recorder(error) => error.hint(),
+            Self::Nothing { .. } => Some("name an agent with `datasets:`, or another `collect.dataset`"),
+            Self::GaveUp { .. } => Some("what was collected is safe; run again with `--resume`"),
+        }
+    }
+}

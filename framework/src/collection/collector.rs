@@ -1,0 +1,242 @@
+//! The collector: keeps `in_flight_max` rollouts going until the datasets are exhausted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, WrapFuture};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::dataset::count_rows;
+use super::feed::{Due, Feed, KeptKeys};
+use super::progress::{Counts, Progress};
+use super::summary::{Rewards, Summary};
+use super::{CollectError, Collection, WiredSource};
+use crate::dispatch::Finished;
+use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder};
+use crate::rollout::{Failure, Origin, Outcome, Rollout};
+use crate::supervision::{AskError, Handle, Supervised};
+use crate::task::{RolloutKey, Task};
+
+/// Everything that a collector needs, so that it can be built again.
+pub(crate) struct Plan {
+    pub(crate) collection: Collection,
+    pub(crate) sources: Vec<WiredSource>,
+    pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) append: Handle<Append>,
+    pub(crate) sync: Handle<MakeDurable>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) report: Report,
+}
+
+/// Where the result goes, once.
+#[derive(Clone)]
+pub(crate) struct Report(Arc<Mutex<Option<oneshot::Sender<Result<Summary, CollectError>>>>>);
+
+impl Report {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<Result<Summary, CollectError>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
+    }
+
+    fn send(&self, result: Result<Summary, CollectError>) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // Nobody may be waiting any more; the records are kept all the same.
+            let _ = sender.send(result);
+        }
+    }
+}
+
+/// Runs a plan from wherever the recorder says it stands.
+pub(crate) struct Collector {
+    plan: Arc<Plan>,
+}
+
+impl Collector {
+    pub(crate) fn new(plan: &Arc<Plan>) -> Self {
+        Self { plan: plan.clone() }
+    }
+}
+
+impl Actor for Collector {
+    type Context = Supervised<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let plan = self.plan.clone();
+        let run = async move {
+            let result = Run::new(&plan).to_end().await;
+            plan.report.send(result);
+        };
+        context.spawn(run.into_actor(self).map(|(), _, context| context.stop()));
+    }
+}
+
+/// How long the recorder may take over one record; a slow disk is waited for, a dead one is not.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// One go at a plan.
+struct Run<'a> {
+    plan: &'a Plan,
+    rewards: Rewards,
+    summary: Summary,
+}
+
+/// A rollout with its record written.
+struct Recorded {
+    source: usize,
+    key: RolloutKey,
+    ending: Ending,
+}
+
+enum Ending {
+    Reward { reward: f64, counts: Counts },
+    Failed(Failure),
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        plan.progress.reset();
+        Self { plan, rewards: Rewards::default(), summary: Summary::default() }
+    }
+
+    async fn to_end(mut self) -> Result<Summary, CollectError> {
+        let started = Instant::now();
+        let plan = self.plan;
+        let kept = self.read_kept().await?;
+        count(plan);
+        let mut feed = Feed::new(&plan.collection, &plan.sources, &plan.progress, kept);
+        let finished = self.roll_out(&mut feed).await;
+        let synced = sync(plan).await;
+        finished?;
+        synced?;
+        let snapshot = plan.progress.snapshot();
+        self.summary.kept = snapshot.kept;
+        self.summary.rejected = snapshot.rejected;
+        self.summary.cancelled = plan.progress.is_cancelled();
+        self.summary.seconds = started.elapsed().as_secs_f64();
+        self.summary.environments = self.rewards.summarise();
+        Ok(self.summary)
+    }
+
+    /// Learns what an earlier run has kept.
+    async fn read_kept(&mut self) -> Result<KeptKeys, CollectError> {
+        let recorder = self.plan.recorder.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut kept = Vec::new();
+            recorder.kept(&mut |record| kept.push(record)).map(|()| kept)
+        });
+        let read = read.await.map_err(|error| CollectError::GaveUp { reason: error.to_string() })?;
+        let mut keys = KeptKeys::new();
+        for Kept { key, environment, reward } in read? {
+            self.rewards.add(&environment, &key, reward, u32::MAX);
+            keys.entry(key.task).or_default().insert(key.repeat);
+        }
+        Ok(keys)
+    }
+
+    /// Keeps rollouts going until the feed is dry, the collection is cancelled, or records cannot be
+    /// kept.
+    async fn roll_out(&mut self, feed: &mut Feed<'_>) -> Result<(), CollectError> {
+        let plan = self.plan;
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            while in_flight.len() < plan.collection.in_flight_max && !plan.progress.is_cancelled() {
+                let Some(due) = feed.next_due()? else { break };
+                plan.progress.started();
+                in_flight.push(roll_out(plan, due));
+            }
+            let next = tokio::select! {
+                biased;
+                next = in_flight.next() => next,
+                () = plan.progress.cancelled() => None,
+            };
+            let Some(recorded) = next else { return Ok(()) };
+            self.add(recorded?);
+        }
+    }
+
+    fn add(&mut self, recorded: Recorded) {
+        let progress = &self.plan.progress;
+        match recorded.ending {
+            Ending::Reward { reward, counts } => {
+                progress.scored(reward, counts);
+                self.summary.scored += 1;
+                self.summary.truncated += u64::from(counts == Counts::Truncated);
+                let WiredSource { environment, source, .. } = &self.plan.sources[recorded.source];
+                let repeats = source.repeats * self.plan.collection.repeats;
+                self.rewards.add(environment, &recorded.key, reward, repeats);
+            }
+            Ending::Failed(failure) => {
+                progress.failed(failure.culprit);
+                *self.summary.failed.entry(failure.culprit.as_str()).or_default() += 1;
+                let Failure { culprit, error, retryable: _ } = failure;
+                tracing::warn!(rollout = %recorded.key, %culprit, "rollout failed: {error}");
+            }
+        }
+    }
+}
+
+/// Makes one rollout and has it recorded.
+async fn roll_out(plan: &Plan, due: Due) -> Result<Recorded, CollectError> {
+    let Due { source, task, key } = due;
+    let wired = &plan.sources[source];
+    let finished = wired.dispatcher.roll_out(&task, &key, plan.collection.policy).await;
+    let Finished { attempts, result } = finished;
+    let (agent, environment) = (&wired.source.agent, &wired.environment);
+    let origin = Origin { key: &key, agent, environment, attempt: attempts };
+    let (record, ending) = match result {
+        Ok(rollout) => scored(&origin, &task, &rollout),
+        Err(failure) => {
+            let line = origin.failure_record(&task, &failure);
+            let record = Record { key: key.clone(), outcome: Outcome::Failed, line };
+            (record, Ending::Failed(failure))
+        }
+    };
+    let deadline = Instant::now() + RECORD_TIMEOUT;
+    match plan.append.ask(Append(record), deadline).await {
+        Ok(kept) => kept?,
+        // The recorder's supervisor is about to restart it and this collector with it.
+        Err(AskError::Crashed { .. } | AskError::Lost { .. }) => std::future::pending().await,
+        Err(error) => return Err(recorder_gone(error)),
+    }
+    Ok(Recorded { source, key, ending })
+}
+
+fn scored(origin: &Origin<'_>, task: &Task, rollout: &Rollout) -> (Record, Ending) {
+    let outcome = rollout.outcome();
+    let counts = if rollout.truncated.is_some() { Counts::Truncated } else { Counts::Scored };
+    let line = origin.record(task, rollout);
+    let record = Record { key: origin.key.clone(), outcome, line };
+    (record, Ending::Reward { reward: rollout.verdict.reward.get(), counts })
+}
+
+/// Counts the rollouts to come, for the progress display, without holding anything up. A file that
+/// cannot be read shows when it is its turn.
+fn count(plan: &Plan) {
+    let sources: Vec<_> = plan.sources.iter().map(|wired| wired.source.clone()).collect();
+    let (limit, repeats) = (plan.collection.limit, plan.collection.repeats);
+    let progress = plan.progress.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut left = limit.unwrap_or(u64::MAX);
+        let mut total = 0;
+        for source in sources {
+            let rows = count_rows(&source.path).unwrap_or(0).min(left);
+            left -= rows;
+            total += rows * u64::from(source.repeats) * u64::from(repeats);
+        }
+        progress.set_total(total);
+    });
+}
+
+async fn sync(plan: &Plan) -> Result<(), CollectError> {
+    let deadline = Instant::now() + RECORD_TIMEOUT;
+    plan.sync.ask(MakeDurable, deadline).await.map_err(recorder_gone)??;
+    Ok(())
+}
+
+fn recorder_gone(error: AskError) -> CollectError {
+    CollectError::GaveUp { reason: format!("recorder: {error}") }
+}

@@ -1,0 +1,237 @@
+//! Reads tasks from JSONL, a line at a time: a dataset is never in memory as a whole.
+//!
+//! A malformed line is reported with its place and left out; it ends nothing.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::task::{Row, RowError, Target, TargetError, Task, TaskId};
+
+/// Reads from a row what its environment needs.
+pub type ReadTarget = fn(&Row) -> Result<Target, TargetError>;
+
+/// A dataset being read.
+pub struct Dataset {
+    path: PathBuf,
+    /// `agent/name`, the first parts of its tasks' ids.
+    agent: String,
+    name: String,
+    lines: BufReader<File>,
+    line: u64,
+    buffer: Vec<u8>,
+    target: ReadTarget,
+}
+
+/// Why a dataset's line, or all of it, cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The file cannot be opened or read.
+    #[error("cannot read dataset `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is no task.
+    #[error("`{}` line {line}: {source}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        source: RowError,
+    },
+    /// A line is longer than any task should be.
+    #[error("`{}` line {line}: longer than {LINE_MAX} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+}
+
+/// The longest line that is read: 256 MiB, far above what a prompt with images takes.
+const LINE_MAX: usize = 256 << 20;
+
+impl Dataset {
+    /// Opens a dataset.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be opened.
+    pub fn open(
+        path: &Path,
+        agent: &str,
+        name: &str,
+        target: ReadTarget,
+    ) -> Result<Self, DatasetError> {
+        let read_error = |source| DatasetError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read_error)?;
+        Ok(Self {
+            path: path.to_owned(),
+            agent: agent.to_owned(),
+            name: name.to_owned(),
+            lines: BufReader::with_capacity(256 << 10, file),
+            line: 0,
+            buffer: Vec::new(),
+            target,
+        })
+    }
+
+    /// The next task; `None` at the end. A line's error does not end the dataset, a file's does.
+    pub fn next_task(&mut self) -> Option<Result<Arc<Task>, DatasetError>> {
+        loop {
+            match self.next_line() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+            let text = self.buffer.trim_ascii();
+            if !text.is_empty() {
+                return Some(self.parse());
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> Result<bool, DatasetError> {
+        self.buffer.clear();
+        let mut limited = io::Read::take(&mut self.lines, LINE_MAX as u64);
+        let read = limited
+            .read_until(b'\n', &mut self.buffer)
+            .map_err(|source| DatasetError::Read { path: self.path.clone(), source })?;
+        self.line += u64::from(read > 0);
+        let cut_off = read == LINE_MAX && self.buffer.last() != Some(&b'\n');
+        if cut_off {
+            self.skip_rest_of_line()?;
+            return Err(DatasetError::TooLong { path: self.path.clone(), line: self.line });
+        }
+        Ok(read > 0)
+    }
+
+    fn skip_rest_of_line(&mut self) -> Result<(), DatasetError> {
+        self.buffer = Vec::new();
+        self.lines
+            .skip_until(b'\n')
+            .map(|_| ())
+            .map_err(|source| DatasetError::Read { path: self.path.clone(), source })
+    }
+
+    fn parse(&self) -> Result<Arc<Task>, DatasetError> {
+        let parsed = std::str::from_utf8(self.buffer.trim_ascii())
+            .map_err(|error| RowError::from(<serde_json::Error as serde::de::Error>::custom(error)))
+            .and_then(Row::parse)
+            .and_then(|row| Ok(((self.target)(&row)?, row)));
+        match parsed {
+            Ok((target, row)) => {
+                let id = TaskId::of_row(&self.agent, &self.name, self.line);
+                Ok(Arc::new(Task::new(id, row, target)))
+            }
+            Err(source) => {
+                Err(DatasetError::Row { path: self.path.clone(), line: self.line, source })
+            }
+        }
+    }
+}
+
+impl DatasetError {
+    /// Whether only one line is lost, not the whole file.
+    pub fn is_about_a_row(&self) -> bool {
+        match self {
+            Self::Read { .. } => false,
+            Self::Row { .. } | Self::TooLong { .. } => true,
+        }
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { .. } => Some("check the dataset's `path`; it is relative to the working directory"),
+            Self::Row { .. } | Self::TooLong { .. } => None,
+        }
+    }
+}
+
+/// Counts the lines of a file that are not blank.
+pub(super) fn count_rows(path: &Path) -> io::Result<u64> {
+    let mut lines = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let (mut rows, mut blank) = (0, true);
+    loop {
+        let chunk = lines.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(rows + u64::from(!blank));
+        }
+        for byte in chunk {
+            match byte {
+                b'\n' => {
+                    rows += u64::from(!blank);
+                    blank = true;
+                }
+                b' ' | b'\t' | b'\r' => {}
+                _ => blank = false,
+            }
+        }
+        let read = chunk.len();
+        lines.consume(read);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file(text: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text).unwrap();
+        file
+    }
+
+    const GOOD: &str = r#"{"responses_create_params":{"input":"hi"}}"#;
+
+    #[test]
+    fn malformed_lines_are_reported_with_their_line_and_the_rest_is_read() {
+        let text = format!("{GOOD}\n\n  \r\noops\n\u{e9}{GOOD}\n{GOOD}");
+        let file = file(text.as_bytes());
+        let mut dataset =
+            Dataset::open(file.path(), "solver", "example", |_| Ok(Target::new(()))).unwrap();
+        let mut results = Vec::new();
+        while let Some(result) = dataset.next_task() {
+            results.push(match result {
+                Ok(task) => task.id.to_string(),
+                Err(error) => error.to_string().split(": ").nth(0).unwrap_or_default().to_owned(),
+            });
+        }
+        let path = file.path().display();
+        let expected = [
+            "solver/example/1".to_owned(),
+            format!("`{path}` line 4"),
+            format!("`{path}` line 5"),
+            "solver/example/6".to_owned(),
+        ];
+        assert_eq!(results, expected);
+        assert_eq!(count_rows(file.path()).unwrap(), 4);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let opened = Dataset::open(Path::new("no/such.jsonl"), "a", "d", |_| Ok(Target::new(())));
+        let Err(error) = opened else { panic!("opened a file that does not exist") };
+        assert!(error.to_string().contains("no/such.jsonl"));
+        assert!(!error.is_about_a_row());
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_a_malformed_row() {
+        let file = file(b"{\"a\":\"\xff\"}\n");
+        let mut dataset =
+            Dataset::open(file.path(), "a", "d", |_| Ok(Target::new(()))).unwrap();
+        let error = dataset.next_task().unwrap().unwrap_err();
+        assert!(error.is_about_a_row());
+        assert!(dataset.next_task().is_none());
+    }
+}

@@ -1,0 +1,214 @@
+//! The closing summary: mean, standard deviation and pass@k of the rewards, per environment.
+//!
+//! pass@k is the unbiased estimator of Chen et al., "Evaluating Large Language Models Trained on
+//! Code" (2021), equation 1, for rewards that are all 0 or 1; for others it is the best of the first
+//! k, as NeMo Gym defines it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::task::{RolloutKey, TaskId};
+
+/// What a collection came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Rewards per environment, by name.
+    pub environments: BTreeMap<String, EnvironmentSummary>,
+    /// Rollouts with a reward that this run added.
+    pub scored: u64,
+    /// Of those, rollouts that a limit cut short.
+    pub truncated: u64,
+    /// Rollouts given up, by culprit.
+    pub failed: BTreeMap<&'static str, u64>,
+    /// Rollouts found in the output of an earlier run.
+    pub kept: u64,
+    /// Malformed rows left out.
+    pub rejected: u64,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// Whether it was ended early.
+    pub cancelled: bool,
+}
+
+impl Summary {
+    /// Rollouts given up.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+}
+
+/// The rewards of one environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct EnvironmentSummary {
+    /// Tasks with at least one reward.
+    pub tasks: u64,
+    /// Rewards.
+    pub rollouts: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// Their sample standard deviation (n − 1); 0 for a single one.
+    pub standard_deviation: f64,
+    /// pass@k for k = 1, 2, …, as a share of the tasks that have at least k rewards.
+    pub pass_at: Vec<f64>,
+}
+
+/// Collects rewards as they come and summarises them at the end. Only tasks with rollouts still to
+/// come are in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Rewards {
+    environments: BTreeMap<String, Groups>,
+}
+
+#[derive(Debug, Default)]
+struct Groups {
+    open: HashMap<TaskId, Vec<(u32, f64)>>,
+    closed: Accumulator,
+}
+
+impl Rewards {
+    /// Adds a reward; a task's group is closed once it has `repeats` of them.
+    pub(crate) fn add(&mut self, environment: &str, key: &RolloutKey, reward: f64, repeats: u32) {
+        if !self.environments.contains_key(environment) {
+            self.environments.insert(environment.to_owned(), Groups::default());
+        }
+        let groups = self.environments.get_mut(environment).expect("inserted above");
+        let group = groups.open.entry(key.task.clone()).or_default();
+        group.push((key.repeat, reward));
+        if group.len() >= repeats as usize
+            && let Some(group) = groups.open.remove(&key.task)
+        {
+            groups.closed.add(&in_order(group));
+        }
+    }
+
+    pub(crate) fn summarise(self) -> BTreeMap<String, EnvironmentSummary> {
+        let summarise = |(name, mut groups): (String, Groups)| {
+            for group in groups.open.into_values() {
+                groups.closed.add(&in_order(group));
+            }
+            (name, groups.closed.summarise())
+        };
+        self.environments.into_iter().map(summarise).collect()
+    }
+}
+
+fn in_order(mut group: Vec<(u32, f64)>) -> Vec<f64> {
+    group.sort_by_key(|(repeat, _)| *repeat);
+    group.into_iter().map(|(_, reward)| reward).collect()
+}
+
+/// Running sums over the groups that are complete.
+#[derive(Debug, Default)]
+struct Accumulator {
+    tasks: u64,
+    rollouts: u64,
+    mean: f64,
+    /// Sum of squared deviations (Welford).
+    squares: f64,
+    /// Per k: the sum of pass@k, and over how many tasks.
+    pass: Vec<(f64, u64)>,
+}
+
+impl Accumulator {
+    /// Adds one task's rewards, in the order of their repeats.
+    fn add(&mut self, rewards: &[f64]) {
+        self.tasks += u64::from(!rewards.is_empty());
+        for reward in rewards {
+            self.rollouts += 1;
+            let deviation = reward - self.mean;
+            self.mean += deviation / self.rollouts as f64;
+            self.squares += deviation * (reward - self.mean);
+        }
+        if self.pass.len() < rewards.len() {
+            self.pass.resize(rewards.len(), (0.0, 0));
+        }
+        for (index, (sum, tasks)) in self.pass.iter_mut().enumerate().take(rewards.len()) {
+            *sum += group_pass_at(rewards, index + 1);
+            *tasks += 1;
+        }
+    }
+
+    fn summarise(self) -> EnvironmentSummary {
+        let variance =
+            if self.rollouts > 1 { self.squares / (self.rollouts - 1) as f64 } else { 0.0 };
+        EnvironmentSummary {
+            tasks: self.tasks,
+            rollouts: self.rollouts,
+            mean: self.mean,
+            standard_deviation: variance.sqrt(),
+            pass_at: self.pass.into_iter().map(|(sum, tasks)| sum / tasks as f64).collect(),
+        }
+    }
+}
+
+impl EnvironmentSummary {
+    /// Summarises groups of rewards, one group per task, each in the order of its repeats.
+    pub fn of_groups(groups: &[Vec<f64>]) -> Self {
+        let mut accumulator = Accumulator::default();
+        for group in groups {
+            accumulator.add(group);
+        }
+        accumulator.summarise()
+    }
+}
+
+fn group_pass_at(rewards: &[f64], k: usize) -> f64 {
+    let binary = rewards.iter().all(|reward| *reward == 0.0 || *reward == 1.0);
+    if !binary {
+        return rewards[..k].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    }
+    let zeros = rewards.iter().filter(|reward| **reward == 0.0).count();
+    if zeros < k {
+        return 1.0;
+    }
+    // 1 − C(zeros, k) / C(n, k), factor by factor.
+    let factors = (0..k).map(|i| (zeros - i) as f64 / (rewards.len() - i) as f64);
+    1.0 - factors.product::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_close(actual: &[f64], expected: &[f64]) {
+        assert_eq!(actual.len(), expected.len());
+        for (actual, expected) in actual.iter().zip(expected) {
+            assert!((actual * 100.0 - expected).abs() < 1e-4, "{actual} is not {expected} %");
+        }
+    }
+
+    #[test]
+    fn pass_at_k_of_binary_rewards_is_the_unbiased_estimate() {
+        let groups =
+            [vec![1.0, 0.0, 0.0, 1.0], vec![0.0, 0.0, 0.0, 0.0], vec![1.0, 1.0, 1.0, 1.0]];
+        let summary = EnvironmentSummary::of_groups(&groups);
+        assert_close(&summary.pass_at, &[50.0, 61.1111, 66.6667, 66.6667]);
+        assert_eq!((summary.tasks, summary.rollouts), (3, 12));
+        assert!((summary.mean - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn pass_at_k_of_other_rewards_is_the_best_of_the_first_k() {
+        let summary = EnvironmentSummary::of_groups(&[vec![0.2, 0.8, 0.5], vec![0.1]]);
+        assert_close(&summary.pass_at, &[15.0, 80.0, 80.0]);
+    }
+
+    #[test]
+    fn a_single_reward_has_no_deviation() {
+        let summary = EnvironmentSummary::of_groups(&[vec![1.0]]);
+        assert_eq!((summary.mean, summary.standard_deviation), (1.0, 0.0));
+        assert_eq!(EnvironmentSummary::of_groups(&[]), EnvironmentSummary::default());
+    }
+
+    #[test]
+    fn repeats_count_in_their_order_whenever_they_end() {
+        let mut rewards = Rewards::default();
+        for (repeat, reward) in [(2, 0.5), (0, 0.2), (1, 0.8)] {
+            rewards.add("e", &RolloutKey { task: "t".into(), repeat }, reward, 3);
+        }
+        assert!(rewards.environments["e"].open.is_empty());
+        let summary = rewards.summarise();
+        assert_close(&summary["e"].pass_at, &[20.0, 80.0, 80.0]);
+    }
+}

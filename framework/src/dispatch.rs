@@ -1,0 +1,136 @@
+//! Sends attempts to the least loaded shard, and tries failed ones again within their budget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::agent::Attempt;
+use crate::metrics::RolloutMetrics;
+use crate::rollout::{Culprit, Failure, Outcome, Rollout};
+use crate::supervision::{AskError, Handle};
+use crate::task::{RolloutKey, Task};
+
+/// Attempts in flight per shard, over all agents.
+pub(crate) type Load = Arc<[AtomicUsize]>;
+
+/// One agent, on all shards.
+#[derive(Clone)]
+pub(crate) struct Dispatcher {
+    handles: Arc<[Handle<Attempt>]>,
+    load: Load,
+    metrics: RolloutMetrics,
+}
+
+/// How often and for how long a rollout is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct RolloutPolicy {
+    /// Attempts before it is given up.
+    pub attempts_max: u32,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+}
+
+impl Default for RolloutPolicy {
+    fn default() -> Self {
+        Self { attempts_max: 3, timeout: Duration::from_mins(30) }
+    }
+}
+
+/// A rollout that ended, one way or the other.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) attempts: u32,
+    pub(crate) result: Result<Rollout, Failure>,
+}
+
+/// The pause before the second attempt; it doubles with each further one.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Dispatcher {
+    pub(crate) fn new(handles: Vec<Handle<Attempt>>, load: Load, metrics: RolloutMetrics) -> Self {
+        Self { handles: handles.into(), load, metrics }
+    }
+
+    /// Tries a rollout until it succeeds, cannot succeed, or has used its attempts.
+    pub(crate) async fn roll_out(
+        &self,
+        task: &Arc<Task>,
+        key: &RolloutKey,
+        policy: RolloutPolicy,
+    ) -> Finished {
+        let _in_flight = self.metrics.started();
+        let started = Instant::now();
+        let mut attempts = 0;
+        let result = loop {
+            attempts += 1;
+            let failure = match self.attempt(task, key, policy.timeout).await {
+                Ok(rollout) => break Ok(rollout),
+                Err(failure) => failure,
+            };
+            self.metrics.attempt_failed(failure.culprit.as_str());
+            if !failure.retryable || attempts >= policy.attempts_max {
+                break Err(failure);
+            }
+            tracing::debug!(%key, attempt = attempts, %failure, "attempt failed");
+            tokio::time::sleep(pause_before(attempts)).await;
+        };
+        let outcome = result.as_ref().map_or(Outcome::Failed, Rollout::outcome);
+        let reward = result.as_ref().ok().map(|rollout| rollout.verdict.reward.get());
+        self.metrics.finished(outcome.as_str(), started.elapsed(), reward);
+        Finished { attempts, result }
+    }
+
+    async fn attempt(
+        &self,
+        task: &Arc<Task>,
+        key: &RolloutKey,
+        timeout: Duration,
+    ) -> Result<Rollout, Failure> {
+        let (shard, _load) = self.least_loaded();
+        let deadline = Instant::now() + timeout;
+        let attempt = Attempt { task: task.clone(), key: key.clone(), deadline };
+        let answer = self.handles[shard].ask(attempt, deadline).await;
+        answer.unwrap_or_else(|error| Err(agent_failed(&error, timeout)))
+    }
+
+    /// The shard with the fewest attempts in flight; the guard counts this one until it is dropped.
+    fn least_loaded(&self) -> (usize, LoadGuard<'_>) {
+        let loads = self.load.iter().map(|load| load.load(Ordering::Relaxed));
+        let least = loads.enumerate().min_by_key(|(_, load)| *load);
+        let (shard, _) = least.expect("there is at least one shard");
+        self.load[shard].fetch_add(1, Ordering::Relaxed);
+        (shard, LoadGuard(&self.load[shard]))
+    }
+}
+
+struct LoadGuard<'a>(&'a AtomicUsize);
+
+impl Drop for LoadGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn agent_failed(error: &AskError, timeout: Duration) -> Failure {
+    match error {
+        AskError::Timeout { .. } => {
+            let seconds = timeout.as_secs_f64();
+            Failure::retryable(
+                Culprit::Runtime,
+                format_args!("the rollout did not end within {seconds:.1} s (`collect.rollout_timeout`)"),
+            )
+        }
+        AskError::Crashed { .. } => Failure::retryable(Culprit::Agent, error),
+        AskError::Lost { .. } | AskError::Unavailable { .. } => {
+            Failure::retryable(Culprit::Runtime, error)
+        }
+    }
+}
+
+/// Doubles per attempt, with jitter so that rollouts that failed together do not retry together.
+fn pause_before(attempts: u32) -> Duration {
+    let exponent = attempts.saturating_sub(1).min(6);
+    PAUSE.mul_f64(f64::from(1 << exponent) * rand::random_range(0.5..1.0))
+}

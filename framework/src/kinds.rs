@@ -1,0 +1,208 @@
+//! The kinds that a configuration may name: explicit registration, one line each.
+//!
+//! A registered kind is a handful of functions made from its type, so that everything after this
+//! file works with names and handles and knows no type.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::agent::{Agent, AgentActor, Attempt};
+use crate::config::{
+    AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings,
+};
+use crate::environment::{
+    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Tools,
+};
+use crate::metrics::ModelMetrics;
+use crate::model::{Generate, Model, ModelActor};
+use crate::supervision::{
+    ActorRef, ChildSpec, DynamicSupervisor, Handle, Placement, StartError,
+};
+use crate::task::{Row, Target, TargetError};
+use crate::wiring::{Directory, Wiring};
+
+/// The registered kinds.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds {
+    models: BTreeMap<&'static str, ModelKind>,
+    environments: BTreeMap<&'static str, EnvironmentKind>,
+    agents: BTreeMap<&'static str, AgentKind>,
+}
+
+impl Kinds {
+    /// No kinds at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers a kind of model.
+    #[must_use]
+    pub fn model<M: Model>(mut self) -> Self {
+        let kind = ModelKind { check: check::<M::Config>, child: model_child::<M> };
+        self.models.insert(M::KIND, kind);
+        self
+    }
+
+    /// Registers a kind of environment.
+    #[must_use]
+    pub fn environment<E: Environment>(mut self) -> Self {
+        let kind = EnvironmentKind {
+            check: check::<E::Config>,
+            child: environment_child::<E>,
+            target: E::target,
+            evidence: E::EVIDENCE,
+            tools: || Tools::<E>::of_environment().specs(),
+        };
+        self.environments.insert(E::KIND, kind);
+        self
+    }
+
+    /// Registers a kind of agent.
+    #[must_use]
+    pub fn agent<A: Agent>(mut self) -> Self {
+        let kind = AgentKind { check: check::<A::Config>, child: agent_child::<A> };
+        self.agents.insert(A::KIND, kind);
+        self
+    }
+
+    /// The names, for checking a configuration and for `rehearsal kinds`.
+    pub fn names(&self) -> KindNames {
+        let owned = |name: &&'static str| (*name).to_owned();
+        KindNames {
+            models: self.models.keys().map(owned).collect(),
+            environments: self.environments.keys().map(owned).collect(),
+            agents: self.agents.keys().map(owned).collect(),
+        }
+    }
+
+    /// The tools of a kind of environment as a request's `tools` list; `None` for an unknown kind
+    /// or one without tools.
+    pub fn tools(&self, environment: &str) -> Option<Box<serde_json::value::RawValue>> {
+        (self.environments.get(environment)?.tools)()
+    }
+
+    pub(crate) fn model_kind(&self, name: &str) -> Option<&ModelKind> {
+        self.models.get(name)
+    }
+
+    pub(crate) fn environment_kind(&self, name: &str) -> Option<&EnvironmentKind> {
+        self.environments.get(name)
+    }
+
+    pub(crate) fn agent_kind(&self, name: &str) -> Option<&AgentKind> {
+        self.agents.get(name)
+    }
+}
+
+type Check = fn(&Settings) -> Result<(), Vec<Problem>>;
+type Problems = Vec<Problem>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ModelKind {
+    pub(crate) check: Check,
+    pub(crate) child: fn(&Seat<'_>, &ModelSpec) -> Result<Child<Generate>, Problems>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct EnvironmentKind {
+    pub(crate) check: Check,
+    pub(crate) child: fn(&Seat<'_>, &EnvironmentSpec) -> Result<Child<OpenSession>, Problems>,
+    pub(crate) target: fn(&Row) -> Result<Target, TargetError>,
+    pub(crate) evidence: Evidence,
+    pub(crate) tools: fn() -> Option<Box<serde_json::value::RawValue>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AgentKind {
+    pub(crate) check: Check,
+    pub(crate) child: fn(&Seat<'_>, &AgentSpec) -> Result<Child<Attempt>, Problems>,
+}
+
+/// A component to be started, and the way to it.
+pub(crate) type Child<M> = (ChildSpec, Handle<M>);
+
+/// Messages that may wait for an environment or an agent. Senders wait for room, so this bounds memory
+/// and refuses nobody.
+const MAILBOX: usize = 65_536;
+
+/// Where a component will live.
+pub(crate) struct Seat<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) shard: usize,
+    pub(crate) placement: Placement,
+    pub(crate) hang_after: Duration,
+    pub(crate) directory: &'a Arc<OnceLock<Directory>>,
+}
+
+impl Seat<'_> {
+    fn wiring(&self) -> Wiring {
+        Wiring::new(self.name, self.shard, self.directory)
+    }
+
+    fn actor<A: actix::Actor<Context = crate::supervision::Supervised<A>>>(
+        &self,
+        section: &str,
+        mailbox: usize,
+    ) -> ActorRef<A> {
+        ActorRef::new(format!("{section}/{}/{}", self.name, self.shard), mailbox)
+    }
+
+    fn child<A, M>(
+        &self,
+        actor: &ActorRef<A>,
+        factory: impl Fn() -> Result<A, StartError> + Send + Sync + 'static,
+    ) -> Child<M>
+    where
+        A: actix::Actor<Context = crate::supervision::Supervised<A>> + actix::Handler<M>,
+        M: actix::Message + Send + 'static,
+        M::Result: Send,
+    {
+        let id = format!("{}/{}", self.name, self.shard);
+        let spec = ChildSpec::actor(actor, id, self.placement.clone(), factory);
+        (spec.hang_after(self.hang_after), actor.handle())
+    }
+}
+
+fn check<T: serde::de::DeserializeOwned>(settings: &Settings) -> Result<(), Problems> {
+    settings.parse::<T>().map(|_| ())
+}
+
+fn model_child<M: Model>(seat: &Seat<'_>, spec: &ModelSpec) -> Result<Child<Generate>, Problems> {
+    let config: M::Config = spec.settings.parse()?;
+    let actor = seat.actor::<ModelActor<M>>("models", spec.mailbox.get());
+    let (wiring, in_flight_max) = (seat.wiring(), spec.max_in_flight.get());
+    Ok(seat.child(&actor, move || {
+        let model = M::new(config.clone(), &wiring)?;
+        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), in_flight_max))
+    }))
+}
+
+fn environment_child<E: Environment>(
+    seat: &Seat<'_>,
+    spec: &EnvironmentSpec,
+) -> Result<Child<OpenSession>, Problems> {
+    let config: E::Config = spec.settings.parse()?;
+    let actor = seat.actor::<EnvironmentActor<E>>("environments", MAILBOX);
+    let limits =
+        SessionLimits { tool: spec.tool_timeout.duration(), verify: spec.verify_timeout.duration() };
+    let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
+    let path = format!("{}/sessions", actor.path());
+    Ok(seat.child(&actor, move || {
+        let environment = E::new(config.clone(), &wiring)?;
+        let sessions = Rc::new(DynamicSupervisor::new(path.as_str(), sessions_max));
+        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions))
+    }))
+}
+
+fn agent_child<A: Agent>(seat: &Seat<'_>, spec: &AgentSpec) -> Result<Child<Attempt>, Problems> {
+    let config: A::Config = spec.settings.parse()?;
+    let actor = seat.actor::<AgentActor<A>>("agents", MAILBOX);
+    let wiring = seat.wiring();
+    let (model, environment) = (spec.model.clone(), spec.environment.clone());
+    Ok(seat.child(&actor, move || {
+        let ports = wiring.ports(&model, &environment)?;
+        Ok(AgentActor::new(A::new(config.clone(), ports, &wiring)?))
+    }))
+}

@@ -1,0 +1,563 @@
+//! The runtime: starts a checked configuration as a tree of supervised actors, and takes it down.
+//!
+//! It brings its own threads (one per shard, and one for supervisors), so it can be embedded in any
+//! tokio program, and everything that its user holds is `Send`.
+//!
+//! ```text
+//! root                 one_for_one
+//! ├── models           one_for_one    policy/0 policy/1 …
+//! ├── environments     one_for_one    weather/0 … ; each with a dynamic supervisor of its sessions
+//! ├── agents           one_for_one    solver/0 …
+//! ├── collection       rest_for_one   recorder, collector (while one runs)
+//! └── services         one_for_one    an embedder's own actors
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::agent::{Attempt, EnvironmentPort};
+use crate::collection::{
+    CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
+    WiredSource,
+};
+use crate::config::{Config, Problem, Problems};
+use crate::dispatch::{Dispatcher, Finished, Load, RolloutPolicy};
+use crate::environment::{Evidence, Verdict};
+use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
+use crate::metrics::{Exporter, ExporterError, RolloutMetrics};
+use crate::model::ModelPort;
+use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
+use crate::responses::{Item, Response};
+use crate::rollout::{Failure, Rollout};
+use crate::shards::Shards;
+use crate::supervision::{
+    ActorRef, ChildSpec, Placement, StartFailure, Strategy, Supervisor, SupervisorHandle,
+    SupervisorSpec, TreeNode,
+};
+use crate::task::{Row, RowError, Task, TaskId};
+use crate::wiring::Directory;
+
+/// A running tree of models, environments and agents.
+pub struct Runtime {
+    config: Config,
+    agents: BTreeMap<String, RunningAgent>,
+    environments: BTreeMap<String, RunningEnvironment>,
+    shards: Arc<Shards>,
+    root: SupervisorHandle,
+    collection: SupervisorHandle,
+    services: SupervisorHandle,
+    exporter: Option<Exporter>,
+    /// Supervisors and services run here, off the shards. `None` once it is shut down.
+    control: Option<tokio::runtime::Runtime>,
+}
+
+#[derive(Clone)]
+struct RunningAgent {
+    dispatcher: Dispatcher,
+    environment: String,
+    read_target: ReadTarget,
+}
+
+struct RunningEnvironment {
+    ports: Vec<EnvironmentPort>,
+    read_target: ReadTarget,
+    evidence: Evidence,
+    /// Counts sessions that were opened without an agent, to spread them over the shards.
+    opened: AtomicUsize,
+}
+
+/// Why a runtime did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// A component did not start.
+    #[error("{0}")]
+    Start(#[from] StartFailure),
+    /// The metrics endpoint did not start.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
+    /// The operating system refuses threads.
+    #[error("cannot start the runtime's threads: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+impl RuntimeError {
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(problems) => problems.hint(),
+            Self::Start(_) => Some("the message names the component; check its `settings`".into()),
+            Self::Exporter(error) => error.hint().map(str::to_owned),
+            Self::Threads(_) => Some("lower `runtime.shards`, or raise the limit of threads".into()),
+        }
+    }
+}
+
+/// How long an actor may make no progress before it is rebuilt elsewhere.
+const HANG_AFTER: Duration = Duration::from_secs(60);
+
+impl Runtime {
+    /// Starts everything that a configuration names. When this returns, every component is up.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`]; whatever had started is stopped again.
+    pub async fn start(config: Config, kinds: &Kinds) -> Result<Self, RuntimeError> {
+        check(&config, kinds)?;
+        let control = control_runtime()?;
+        let guard = Control(Some(control));
+        let exporter = match config.telemetry.prometheus {
+            Some(address) => Some(guard.run(Exporter::start(address)).await?),
+            None => None,
+        };
+        let shards = Shards::start(shards_of(&config))?;
+        let components = Components::build(&config, kinds, &shards)?;
+        let root = components.tree(config.runtime.shutdown_timeout.duration());
+        let root = guard.run(Supervisor::start(root)).await?;
+        let nested = |id| root.nested(id).expect("the root was started with it");
+        let (collection, services) = (nested("collection"), nested("services"));
+        guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
+        let Components { agents, environments, .. } = components;
+        let control = guard.release();
+        Ok(Self {
+            config,
+            agents,
+            environments,
+            shards,
+            root,
+            collection,
+            services,
+            exporter,
+            control,
+        })
+    }
+
+    /// The configuration that runs.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where metrics are served, if they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.exporter.as_ref().map(Exporter::address)
+    }
+
+    /// The supervisor of an embedder's own actors.
+    pub fn services(&self) -> &SupervisorHandle {
+        &self.services
+    }
+
+    /// A place for an embedder's own actor: the shard of that index, modulo their number.
+    pub fn placement(&self, shard: usize) -> Placement {
+        self.shards.placement(shard % self.shards.len())
+    }
+
+    /// The tree as it stands.
+    pub async fn tree(&self) -> TreeNode {
+        self.root.tree().await
+    }
+
+    /// Reads a task for an agent from the text of a dataset row.
+    ///
+    /// # Errors
+    /// Fails if there is no such agent, or the row is not what its environment needs.
+    pub fn task(&self, agent: &str, id: TaskId, row: &str) -> Result<Arc<Task>, SubmitError> {
+        let running = self.agent(agent)?;
+        let row = Row::parse(row)?;
+        let target = (running.read_target)(&row).map_err(RowError::from)?;
+        Ok(Arc::new(Task::new(id, row, target)))
+    }
+
+    /// Makes one rollout. Offered more than there is room for, it queues.
+    ///
+    /// # Errors
+    /// Fails if there is no such agent, or the rollout was given up.
+    pub async fn submit(
+        &self,
+        agent: &str,
+        task: &Arc<Task>,
+        repeat: u32,
+        policy: RolloutPolicy,
+    ) -> Result<Rollout, SubmitError> {
+        let dispatcher = &self.agent(agent)?.dispatcher;
+        let finished = dispatcher.roll_out(task, &task.rollout(repeat), policy).await;
+        let Finished { attempts: _, result } = finished;
+        Ok(result?)
+    }
+
+    /// Reads a task for an environment from the text of a dataset row.
+    ///
+    /// # Errors
+    /// Fails if there is no such environment, or the row is not what it needs.
+    pub fn environment_task(
+        &self,
+        environment: &str,
+        id: TaskId,
+        row: &str,
+    ) -> Result<Arc<Task>, SubmitError> {
+        let row = Row::parse(row)?;
+        let running = self.environment(environment)?;
+        let target = (running.read_target)(&row).map_err(RowError::from)?;
+        Ok(Arc::new(Task::new(id, row, target)))
+    }
+
+    /// Scores a recorded trajectory in a fresh session. Where the verifier looks at the session,
+    /// the recorded tool calls are run again first.
+    ///
+    /// # Errors
+    /// Fails if there is no such environment, or it could not do its work.
+    pub async fn verify(
+        &self,
+        environment: &str,
+        task: &Arc<Task>,
+        response: &Arc<Response>,
+        deadline: Instant,
+    ) -> Result<Verdict, SubmitError> {
+        let running = self.environment(environment)?;
+        let turn = running.opened.fetch_add(1, Ordering::Relaxed);
+        let port = &running.ports[turn % running.ports.len()];
+        let session = port.open(task.clone(), deadline).await?;
+        match running.evidence {
+            Evidence::Session => {
+                for call in response.output.iter().filter_map(Item::as_function_call) {
+                    session.call(call, deadline).await?;
+                }
+            }
+            Evidence::Transcript => {}
+        }
+        Ok(session.verify(response.clone(), deadline).await?)
+    }
+
+    fn environment(&self, name: &str) -> Result<&RunningEnvironment, SubmitError> {
+        let unknown = || SubmitError::UnknownEnvironment { name: name.to_owned() };
+        self.environments.get(name).ok_or_else(unknown)
+    }
+
+    fn agent(&self, name: &str) -> Result<&RunningAgent, SubmitError> {
+        let unknown = || SubmitError::UnknownAgent { name: name.to_owned() };
+        self.agents.get(name).ok_or_else(unknown)
+    }
+
+    /// The collection that the configuration's `collect:` describes.
+    ///
+    /// # Errors
+    /// Fails if it selects no dataset.
+    pub fn collection(&self) -> Result<Collection, CollectError> {
+        Collection::from_config(&self.config)
+    }
+
+    /// Runs a collection to its end.
+    ///
+    /// Progress can be followed, and the collection ended early, through `progress`.
+    ///
+    /// # Errors
+    /// See [`CollectError`]. What was recorded stays, and can be resumed.
+    pub async fn collect(
+        &self,
+        collection: Collection,
+        recorder: Arc<dyn Recorder>,
+        progress: Arc<Progress>,
+    ) -> Result<Summary, CollectError> {
+        let sources = self.wire(&collection.sources)?;
+        let recorder_actor = ActorRef::new("collection/recorder", RECORDER_MAILBOX);
+        let (report, result) = Report::new();
+        let sync_interval = collection.sync_interval;
+        let plan = Arc::new(Plan {
+            collection,
+            sources,
+            recorder: recorder.clone(),
+            append: recorder_actor.handle::<Append>(),
+            sync: recorder_actor.handle::<MakeDurable>(),
+            progress,
+            report,
+        });
+        let place = || self.shards.extra().map(Placement::fixed).map_err(gave_up);
+        let recorder_child = ChildSpec::actor(&recorder_actor, "recorder", place()?, move || {
+            RecorderActor::open(&recorder, sync_interval)
+        });
+        let collector = ActorRef::new("collection/collector", 1);
+        let collector_child = ChildSpec::actor(&collector, "collector", place()?, move || {
+            Ok(Collector::new(&plan))
+        });
+        let collector_child = collector_child.restart(crate::supervision::Restart::Transient);
+        self.run_children([recorder_child, collector_child], result).await
+    }
+
+    /// Starts the collection's children, waits for the result, and takes them away again.
+    async fn run_children(
+        &self,
+        children: [ChildSpec; 2],
+        result: tokio::sync::oneshot::Receiver<Result<Summary, CollectError>>,
+    ) -> Result<Summary, CollectError> {
+        for child in children {
+            self.collection.start_child(child).await.map_err(gave_up)?;
+        }
+        let result = result.await;
+        for id in ["collector", "recorder"] {
+            // A child that is gone already is what we want.
+            let _ = self.collection.terminate_child(id).await;
+            let _ = self.collection.delete_child(id).await;
+        }
+        result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
+    }
+
+    fn wire(&self, sources: &[Source]) -> Result<Vec<WiredSource>, CollectError> {
+        let wire = |source: &Source| {
+            let Ok(agent) = self.agent(&source.agent) else {
+                let reason = format!("there is no agent `{}`", source.agent);
+                return Err(CollectError::Nothing { reason });
+            };
+            let RunningAgent { dispatcher, environment, read_target } = agent.clone();
+            Ok(WiredSource { source: source.clone(), environment, dispatcher, read_target })
+        };
+        sources.iter().map(wire).collect()
+    }
+
+    /// Stops everything in the reverse of its order of start, each part within its deadline.
+    pub async fn stop(mut self) {
+        self.root.shutdown().await;
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop().await;
+        }
+        self.shards.stop();
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(control) = self.control.take() {
+            control.shutdown_background();
+        }
+    }
+}
+
+/// Records that may wait for the recorder.
+const RECORDER_MAILBOX: usize = 4096;
+
+fn gave_up(reason: impl std::fmt::Display) -> CollectError {
+    CollectError::GaveUp { reason: reason.to_string() }
+}
+
+/// Why a single rollout came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The configuration has no such agent.
+    #[error("there is no agent `{name}`")]
+    UnknownAgent {
+        /// The name asked for.
+        name: String,
+    },
+    /// The configuration has no such environment.
+    #[error("there is no environment `{name}`")]
+    UnknownEnvironment {
+        /// The name asked for.
+        name: String,
+    },
+    /// The row is no task for this environment.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// Every attempt failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fn control_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("rehearsal-control")
+        .enable_all()
+        .build()
+}
+
+/// The control runtime while the rest starts. Shut down in the background if the start fails, since
+/// a runtime must not be dropped where futures run.
+struct Control(Option<tokio::runtime::Runtime>);
+
+impl Control {
+    /// Runs a future on the control runtime and waits for it from the caller's.
+    async fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let runtime = self.0.as_ref().expect("released only at the end of the start");
+        runtime.spawn(future).await.expect("starting does not panic")
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let runtime = self.0.as_ref().expect("released only at the end of the start");
+        runtime.spawn(future);
+    }
+
+    fn release(mut self) -> Option<tokio::runtime::Runtime> {
+        self.0.take()
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// One shard per core, unless the configuration says otherwise.
+fn shards_of(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.runtime.shards.map_or_else(cores, NonZeroUsize::get)
+}
+
+/// Checks shape, meaning and every component's settings, and reports all problems at once.
+///
+/// # Errors
+/// Fails with all problems.
+pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
+    let mut problems = match config.check(&kinds.names()) {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            Vec::new()
+        }
+        Err(problems) => problems.0,
+    };
+    for spec in config.models.values() {
+        let kind = kinds.model_kind(&spec.kind);
+        problems.extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
+    }
+    for spec in config.environments.values() {
+        let kind = kinds.environment_kind(&spec.kind);
+        problems.extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
+    }
+    for spec in config.agents.values() {
+        let kind = kinds.agent_kind(&spec.kind);
+        problems.extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems::from(problems)) }
+}
+
+/// Everything to be started, with the handles that are handed out.
+struct Components {
+    models: Vec<ChildSpec>,
+    environment_children: Vec<ChildSpec>,
+    environments: BTreeMap<String, RunningEnvironment>,
+    agent_children: Vec<ChildSpec>,
+    agents: BTreeMap<String, RunningAgent>,
+}
+
+impl RunningEnvironment {
+    fn new(kind: &EnvironmentKind, ports: Vec<EnvironmentPort>) -> Self {
+        let EnvironmentKind { target, evidence, .. } = kind;
+        Self { ports, read_target: *target, evidence: *evidence, opened: AtomicUsize::new(0) }
+    }
+}
+
+impl Components {
+    fn build(config: &Config, kinds: &Kinds, shards: &Arc<Shards>) -> Result<Self, Problems> {
+        let directory = Arc::new(OnceLock::new());
+        let each_shard = |name| SeatMaker { name, shards, directory: &directory };
+        let mut filled = Directory::default();
+        let mut models = Vec::new();
+        for (name, spec) in &config.models {
+            let kind = kinds.model_kind(&spec.kind).expect("checked");
+            let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let (specs, handles) = unzip(children);
+            let port = |handle| ModelPort::new(handle, spec.timeout.duration());
+            filled.models.insert(name.clone(), handles.into_iter().map(port).collect());
+            models.extend(specs);
+        }
+        let (mut environment_children, mut environments) = (Vec::new(), BTreeMap::new());
+        for (name, spec) in &config.environments {
+            let kind = kinds.environment_kind(&spec.kind).expect("checked");
+            let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let (specs, handles) = unzip(children);
+            let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
+            filled.environments.insert(name.clone(), ports.clone());
+            environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
+            environment_children.extend(specs);
+        }
+        let (agent_children, agents) = Self::agents(config, kinds, each_shard)?;
+        directory.set(filled).expect("set once");
+        Ok(Self { models, environment_children, environments, agent_children, agents })
+    }
+
+    fn agents<'a>(
+        config: &'a Config,
+        kinds: &Kinds,
+        each_shard: impl Fn(&'a str) -> SeatMaker<'a>,
+    ) -> Result<(Vec<ChildSpec>, BTreeMap<String, RunningAgent>), Problems> {
+        let load: Load = (0..shards_of(config)).map(|_| AtomicUsize::new(0)).collect();
+        let (mut all, mut agents) = (Vec::new(), BTreeMap::new());
+        for (name, spec) in &config.agents {
+            let kind = kinds.agent_kind(&spec.kind).expect("checked");
+            let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let (specs, handles): (_, Vec<crate::supervision::Handle<Attempt>>) = unzip(children);
+            let environment = &config.environments[&spec.environment];
+            let read_target = kinds.environment_kind(&environment.kind).expect("checked").target;
+            let metrics = RolloutMetrics::new(name, &spec.environment);
+            let dispatcher = Dispatcher::new(handles, load.clone(), metrics);
+            let environment = spec.environment.clone();
+            agents.insert(name.clone(), RunningAgent { dispatcher, environment, read_target });
+            all.extend(specs);
+        }
+        Ok((all, agents))
+    }
+
+    fn tree(&self, shutdown_timeout: Duration) -> SupervisorSpec {
+        let section = |name: &'static str, strategy, children: &[ChildSpec]| {
+            let children = children.to_vec();
+            ChildSpec::supervisor(name, move || {
+                SupervisorSpec::new(name, strategy).children(children.clone())
+            })
+        };
+        let one = Strategy::OneForOne;
+        SupervisorSpec::new("root", one).children([
+            section("models", one, &self.models),
+            section("environments", one, &self.environment_children),
+            section("agents", one, &self.agent_children),
+            section("collection", Strategy::RestForOne, &[]),
+            section("services", one, &[]),
+        ])
+    }
+}
+
+/// Makes a component's seat on every shard.
+struct SeatMaker<'a> {
+    name: &'a str,
+    shards: &'a Arc<Shards>,
+    directory: &'a Arc<OnceLock<Directory>>,
+}
+
+impl SeatMaker<'_> {
+    fn children<M: actix::Message>(
+        &self,
+        child: impl Fn(&Seat<'_>) -> Result<Child<M>, Vec<Problem>>,
+    ) -> Result<Vec<Child<M>>, Problems> {
+        let on_shard = |shard| {
+            let seat = Seat {
+                name: self.name,
+                shard,
+                placement: self.shards.placement(shard),
+                hang_after: HANG_AFTER,
+                directory: self.directory,
+            };
+            child(&seat).map_err(Problems::from)
+        };
+        (0..self.shards.len()).map(on_shard).collect()
+    }
+}
+
+fn unzip<M: actix::Message>(
+    children: Vec<Child<M>>,
+) -> (Vec<ChildSpec>, Vec<crate::supervision::Handle<M>>) {
+    children.into_iter().unzip()
+}
