@@ -12,8 +12,5 @@ use framework::kinds::Kinds;
 
 /// Registers every kind of this crate.
 pub fn register(kinds: Kinds) -> Kinds {
-    kinds
-        .agent::<tool_loop::ToolLoop>()
-        .model::<openai::Openai>()
-        .model::<scripted::Scripted>()
+    kinds.agent::<tool_loop::ToolLoop>().model::<openai::Openai>().model::<scripted::Scripted>()
 }
