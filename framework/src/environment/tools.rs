@@ -145,21 +145,26 @@ impl<E: Environment> Tools<E> {
 
     /// The tools as a request's `tools` list; `None` if there is none.
     pub(crate) fn specs(&self) -> Option<Box<RawValue>> {
-        #[derive(Serialize)]
-        struct Spec<'a> {
-            r#type: &'static str,
-            name: &'a str,
-            description: &'a str,
-            parameters: &'a serde_json::Value,
-            strict: bool,
-        }
-        let spec = |tool| {
-            let Tool { name, description, schema, run: _ } = tool;
-            let parameters = schema.as_value();
-            Spec { r#type: "function", name, description, parameters, strict: true }
-        };
-        let specs: Vec<_> = self.entries.iter().map(spec).collect();
+        let specs: Vec<_> = self.entries.iter().map(Spec::from).collect();
         let text = to_raw_value(&specs).expect("a schema serialises to JSON");
         (!specs.is_empty()).then_some(text)
+    }
+}
+
+/// A tool as models read it.
+#[derive(Serialize)]
+struct Spec<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a serde_json::Value,
+    strict: bool,
+}
+
+impl<'a, E: Environment> From<&'a Tool<E>> for Spec<'a> {
+    fn from(tool: &'a Tool<E>) -> Self {
+        let Tool { name, description, schema, run: _ } = tool;
+        let parameters = schema.as_value();
+        Self { r#type: "function", name, description, parameters, strict: true }
     }
 }
