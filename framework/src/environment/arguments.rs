@@ -318,6 +318,37 @@ for text in json.load(sys.stdin):
     }
 
     #[test]
+    fn floats_beyond_json_reach_those_who_take_them() {
+        use super::super::python::Float;
+        #[derive(Debug, Deserialize, JsonSchema)]
+        struct Arguments {
+            a: Option<Float>,
+            b: Option<f64>,
+        }
+        let schema = schema_of::<Arguments>();
+        let read = |text| parse_arguments::<Arguments>(&schema, text);
+        assert!(read(r#"{"a":NaN}"#).unwrap().a.unwrap().0.is_nan());
+        assert_eq!(read(r#"{"a":" -inf","b":"2_0"}"#).unwrap().a, Some(Float(f64::NEG_INFINITY)));
+        assert_eq!(read(r#"{"a":null,"b":true}"#).unwrap().b, Some(1.0));
+        let error = read(r#"{"b":"inf"}"#).unwrap_err().into_text();
+        assert!(error.contains(r#""loc":["body","b"]"#), "{error}");
+    }
+
+    #[test]
+    fn no_float_is_off_by_a_bit() {
+        #[derive(Deserialize, JsonSchema)]
+        struct Arguments {
+            a: f64,
+        }
+        let schema = schema_of::<Arguments>();
+        for digits in ["0.7439993082085593", "142.64940296754523", "9007199254740993", "1e23"] {
+            let read: Arguments =
+                parse_arguments(&schema, &format!(r#"{{"a":{digits}}}"#)).unwrap();
+            assert_eq!(read.a.to_bits(), digits.parse::<f64>().unwrap().to_bits(), "{digits}");
+        }
+    }
+
+    #[test]
     fn problems_with_a_row_are_listed_for_its_author() {
         #[derive(Debug, Deserialize, JsonSchema)]
         #[expect(dead_code, reason = "only the errors matter")]
