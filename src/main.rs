@@ -183,7 +183,7 @@ impl Sources {
         }
         for (key, value) in more {
             if let Some(value) = value {
-                loader = loader.set(&format!("{key}={value}"));
+                loader = loader.set(format!("{key}={value}"));
             }
         }
         loader.load()
@@ -204,7 +204,9 @@ async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
         (false, false) => Existing::Refuse,
     };
     check(&config, &rehearsal::kinds())?;
-    let output = config.collect.output.clone();
+    let Some(output) = config.collect.as_ref().map(|spec| config.resolve(&spec.output)) else {
+        return Err(Fatal::no_collect());
+    };
     let recorder = JsonlRecorder::new(&output, existing).map_err(Fatal::from_recorder)?;
     let runtime = Runtime::start(config, &rehearsal::kinds()).await?;
     if let Some(address) = runtime.metrics_address() {
@@ -370,6 +372,11 @@ impl Fatal {
             say(&format!("hint: {hint}"));
         }
         ExitCode::FAILURE
+    }
+
+    fn no_collect() -> Self {
+        let hint = "write `collect: { output: out/rollouts.jsonl }`, or give `--output`";
+        Self { message: "there is no `collect` section".into(), hint: Some(hint.into()) }
     }
 
     fn from_recorder(error: rehearsal::framework::recorder::RecorderError) -> Self {

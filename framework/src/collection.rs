@@ -56,17 +56,18 @@ pub struct Source {
 impl Collection {
     /// The collection that a configuration describes: its datasets, of one agent or of all.
     pub(crate) fn from_config(config: &Config) -> Result<Self, CollectError> {
-        let spec = &config.collect;
-        let agents = config.agents.iter();
-        let agents = agents.filter(|(name, _)| spec.agent.as_ref().is_none_or(|one| one == *name));
-        let sources = agents.flat_map(|(agent, agent_spec)| {
-            let datasets = agent_spec.datasets.iter();
+        let Some(spec) = &config.collect else {
+            return Err(CollectError::Nothing { reason: "there is no `collect` section".into() });
+        };
+        let agents = config.collected_agents().into_iter();
+        let sources = agents.flat_map(|agent| {
+            let datasets = config.agents.get(agent).into_iter().flat_map(|spec| &spec.datasets);
             let datasets =
                 datasets.filter(|data| spec.dataset.as_ref().is_none_or(|one| *one == data.name));
             datasets.map(|data| Source {
-                agent: agent.clone(),
+                agent: agent.to_owned(),
                 dataset: data.name.clone(),
-                path: data.path.clone(),
+                path: config.resolve(&data.path),
                 repeats: data.repeats.get(),
             })
         });
@@ -78,13 +79,13 @@ impl Collection {
         Ok(Self {
             sources,
             repeats: spec.repeats.get(),
-            limit: spec.limit,
+            limit: spec.limit.map(|limit| limit.get() as u64),
             in_flight_max: spec.max_in_flight.get(),
             policy: RolloutPolicy {
                 attempts_max: spec.max_attempts.get(),
-                timeout: spec.rollout_timeout.get(),
+                timeout: spec.rollout_timeout.duration(),
             },
-            sync_interval: spec.sync_interval.get(),
+            sync_interval: spec.sync_interval.duration(),
         })
     }
 }

@@ -123,6 +123,10 @@ pub(crate) struct AgentKind {
 /// A component to be started, and the way to it.
 pub(crate) type Child<M> = (ChildSpec, Handle<M>);
 
+/// Messages that may wait for an environment or an agent. Senders wait for room, so this bounds memory
+/// and refuses nobody.
+const MAILBOX: usize = 65_536;
+
 /// Where a component will live.
 pub(crate) struct Seat<'a> {
     pub(crate) name: &'a str,
@@ -180,9 +184,9 @@ fn environment_child<E: Environment>(
     spec: &EnvironmentSpec,
 ) -> Result<Child<OpenSession>, Problems> {
     let config: E::Config = spec.settings.parse()?;
-    let actor = seat.actor::<EnvironmentActor<E>>("environments", spec.mailbox.get());
+    let actor = seat.actor::<EnvironmentActor<E>>("environments", MAILBOX);
     let limits =
-        SessionLimits { tool: spec.tool_timeout.get(), verify: spec.verify_timeout.get() };
+        SessionLimits { tool: spec.tool_timeout.duration(), verify: spec.verify_timeout.duration() };
     let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
     let path = format!("{}/sessions", actor.path());
     Ok(seat.child(&actor, move || {
@@ -194,7 +198,7 @@ fn environment_child<E: Environment>(
 
 fn agent_child<A: Agent>(seat: &Seat<'_>, spec: &AgentSpec) -> Result<Child<Attempt>, Problems> {
     let config: A::Config = spec.settings.parse()?;
-    let actor = seat.actor::<AgentActor<A>>("agents", spec.mailbox.get());
+    let actor = seat.actor::<AgentActor<A>>("agents", MAILBOX);
     let wiring = seat.wiring();
     let (model, environment) = (spec.model.clone(), spec.environment.clone());
     Ok(seat.child(&actor, move || {

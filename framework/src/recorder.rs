@@ -127,7 +127,7 @@ pub(crate) struct Append(pub(crate) Record);
 /// Makes everything durable.
 #[derive(Message)]
 #[rtype(result = "Result<(), RecorderError>")]
-pub(crate) struct Sync;
+pub(crate) struct MakeDurable;
 
 /// The recorder as an actor: syncs at intervals, and refuses everything after a failure, so that
 /// nothing is written after a hole.
@@ -189,10 +189,10 @@ impl Handler<Append> for RecorderActor {
     }
 }
 
-impl Handler<Sync> for RecorderActor {
+impl Handler<MakeDurable> for RecorderActor {
     type Result = Result<(), RecorderError>;
 
-    fn handle(&mut self, _: Sync, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: MakeDurable, _: &mut Self::Context) -> Self::Result {
         self.sync()
     }
 }

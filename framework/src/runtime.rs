@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,7 +32,7 @@ use crate::environment::{Evidence, Verdict};
 use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
 use crate::metrics::{Exporter, ExporterError, RolloutMetrics};
 use crate::model::ModelPort;
-use crate::recorder::{Append, Recorder, RecorderActor, Sync};
+use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::Shards;
@@ -117,13 +118,13 @@ impl Runtime {
             Some(address) => Some(guard.run(Exporter::start(address)).await?),
             None => None,
         };
-        let shards = Shards::start(config.shards())?;
+        let shards = Shards::start(shards_of(&config))?;
         let components = Components::build(&config, kinds, &shards)?;
-        let root = components.tree(config.runtime.shutdown_timeout.get());
+        let root = components.tree(config.runtime.shutdown_timeout.duration());
         let root = guard.run(Supervisor::start(root)).await?;
         let nested = |id| root.nested(id).expect("the root was started with it");
         let (collection, services) = (nested("collection"), nested("services"));
-        guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.get()));
+        guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
         let Components { agents, environments, .. } = components;
         let control = guard.release();
         Ok(Self {
@@ -274,7 +275,7 @@ impl Runtime {
             sources,
             recorder: recorder.clone(),
             append: recorder_actor.handle::<Append>(),
-            sync: recorder_actor.handle::<Sync>(),
+            sync: recorder_actor.handle::<MakeDurable>(),
             progress,
             report,
         });
@@ -409,6 +410,12 @@ impl Drop for Control {
     }
 }
 
+/// One shard per core, unless the configuration says otherwise.
+fn shards_of(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.runtime.shards.map_or_else(cores, NonZeroUsize::get)
+}
+
 /// Checks shape, meaning and every component's settings, and reports all problems at once.
 ///
 /// # Errors
@@ -421,7 +428,7 @@ pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
             }
             Vec::new()
         }
-        Err(problems) => problems.into_vec(),
+        Err(problems) => problems.0,
     };
     for spec in config.models.values() {
         let kind = kinds.model_kind(&spec.kind);
@@ -464,7 +471,7 @@ impl Components {
             let kind = kinds.model_kind(&spec.kind).expect("checked");
             let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
             let (specs, handles) = unzip(children);
-            let port = |handle| ModelPort::new(handle, spec.timeout.get());
+            let port = |handle| ModelPort::new(handle, spec.timeout.duration());
             filled.models.insert(name.clone(), handles.into_iter().map(port).collect());
             models.extend(specs);
         }
@@ -488,7 +495,7 @@ impl Components {
         kinds: &Kinds,
         each_shard: impl Fn(&'a str) -> SeatMaker<'a>,
     ) -> Result<(Vec<ChildSpec>, BTreeMap<String, RunningAgent>), Problems> {
-        let load: Load = (0..config.shards()).map(|_| AtomicUsize::new(0)).collect();
+        let load: Load = (0..shards_of(config)).map(|_| AtomicUsize::new(0)).collect();
         let (mut all, mut agents) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.agents {
             let kind = kinds.agent_kind(&spec.kind).expect("checked");

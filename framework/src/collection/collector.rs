@@ -15,8 +15,8 @@ use super::progress::{Counts, Progress};
 use super::summary::{Rewards, Summary};
 use super::{CollectError, Collection, WiredSource};
 use crate::dispatch::Finished;
-use crate::recorder::{Append, Kept, Record, Recorder, Sync};
-use crate::rollout::{Culprit, Failure, Origin, Outcome, Rollout};
+use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder};
+use crate::rollout::{Failure, Origin, Outcome, Rollout};
 use crate::supervision::{AskError, Handle, Supervised};
 use crate::task::{RolloutKey, Task};
 
@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) sources: Vec<WiredSource>,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) append: Handle<Append>,
-    pub(crate) sync: Handle<Sync>,
+    pub(crate) sync: Handle<MakeDurable>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) report: Report,
 }
@@ -233,7 +233,7 @@ fn count(plan: &Plan) {
 
 async fn sync(plan: &Plan) -> Result<(), CollectError> {
     let deadline = Instant::now() + RECORD_TIMEOUT;
-    plan.sync.ask(Sync, deadline).await.map_err(recorder_gone)??;
+    plan.sync.ask(MakeDurable, deadline).await.map_err(recorder_gone)??;
     Ok(())
 }
 

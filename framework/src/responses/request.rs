@@ -40,12 +40,12 @@ pub enum ParamsError {
         source: ItemError,
     },
     /// A field that the Responses API does not have.
-    #[error("unknown field `{field}`{}", nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    #[error("unknown field `{field}`{}", nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
     UnknownField {
         /// The field.
         field: String,
         /// The most similar known field.
-        nearest: Option<&'static str>,
+        nearest: Option<String>,
     },
     /// A field of a wrong type.
     #[error("`{field}` is not {expected}")]

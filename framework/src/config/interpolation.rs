@@ -1,0 +1,468 @@
+//! Replaces `${…}` in texts, after all layers are merged.
+//!
+//! | Written | Means |
+//! |---|---|
+//! | `${name}`, `${a.b.0}` | the value under that path, itself interpolated |
+//! | `${a.${b}}` | the inner one first |
+//! | `${env:VAR}`, `${env:VAR,default}` | an environment variable; read as a scalar, as its text where a string is needed |
+//! | `\${` | a literal `${` |
+//!
+//! A text that is one reference and nothing else takes the value with its type and structure;
+//! inside a longer text only scalars can stand. What is made of a secret is a secret.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use super::{
+    key_path::KeyPath,
+    problem::{Fault, Problem, nearest},
+    scalar::read_outside_text,
+    tree::{Node, Secrecy, Value},
+};
+
+/// A configuration may have this many interpolations, those within interpolated values counted each time.
+const COUNT_MAX: usize = 10_000;
+/// Interpolations may lead into each other this deep.
+const DEPTH_MAX: usize = 32;
+
+/// The variables of the process, as they were handed to the loader.
+pub(super) type Variables = BTreeMap<String, String>;
+
+/// Interpolates all texts of a tree; what cannot be is `Value::Broken` in the result and a problem beside it.
+pub(super) fn interpolate(root: &Node, variables: &Variables) -> (Node, Vec<Problem>) {
+    let mut resolver =
+        Resolver { root, variables, open: Vec::new(), depth: 0, count: 0, problems: Vec::new() };
+    let resolved = resolver.node(root, &KeyPath::root());
+    (resolved, resolver.problems)
+}
+
+/// Why a text has no value.
+enum Failure {
+    /// For this reason.
+    Fault(Fault),
+    /// For a reason that is among the problems already.
+    Reported,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+struct Resolver<'a> {
+    root: &'a Node,
+    variables: &'a Variables,
+    /// The paths whose values are being found out, the outermost first.
+    open: Vec<KeyPath>,
+    depth: usize,
+    count: usize,
+    problems: Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    fn node(&mut self, node: &Node, path: &KeyPath) -> Node {
+        let value = match &node.value {
+            Value::Map(entries) => {
+                let resolve = |(key, child): (&String, &Node)| {
+                    (key.clone(), self.node(child, &path.child(key)))
+                };
+                Value::Map(entries.iter().map(resolve).collect())
+            }
+            Value::List(items) => {
+                let resolve = |(index, item)| self.node(item, &path.child(index));
+                Value::List(items.iter().enumerate().map(resolve).collect())
+            }
+            Value::Text(text) if text.contains("${") => return self.text(text, node, path),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) => node.value.clone(),
+            Value::Float(_) | Value::Text(_) | Value::Broken => node.value.clone(),
+        };
+        Node { value, ..node.clone() }
+    }
+
+    /// Interpolates one text; `site` is the node that it is written in.
+    fn text(&mut self, text: &str, site: &Node, path: &KeyPath) -> Node {
+        let mut resolved = match self.template(text) {
+            Ok(resolved) => resolved,
+            Err(failure) => {
+                self.report(failure, site, path);
+                Node::new(Value::Broken, None)
+            }
+        };
+        resolved.mark_secrets(site.secrecy);
+        resolved.origin = site.origin.clone();
+        resolved
+    }
+
+    fn report(&mut self, failure: Failure, site: &Node, path: &KeyPath) {
+        let Failure::Fault(fault) = failure else { return };
+        let is_cycle = matches!(fault, Fault::Cycle { .. });
+        let is_known = self
+            .problems
+            .iter()
+            .any(|known| known.fault == fault && (is_cycle || known.path == *path));
+        if !is_known {
+            self.problems.push(Problem::new(site.origin.clone(), path.clone(), fault));
+        }
+    }
+
+    fn template(&mut self, text: &str) -> Result<Node, Failure> {
+        let parts = split(text)?;
+        if let [Part::Reference(reference)] = parts.as_slice() {
+            return self.reference(reference);
+        }
+        let mut whole = String::new();
+        let mut secrecy = Secrecy::Open;
+        for part in parts {
+            match part {
+                Part::Literal(text) => whole.push_str(&text),
+                Part::Reference(reference) => {
+                    let node = self.reference(reference)?;
+                    whole.push_str(&embedded_text(&node, reference)?);
+                    secrecy = secrecy.and(node.secrecy);
+                }
+            }
+        }
+        let mut node = Node::new(Value::Text(whole), None);
+        node.secrecy = secrecy;
+        Ok(node)
+    }
+
+    /// Finds the value of what stands between `${` and `}`.
+    fn reference(&mut self, reference: &str) -> Result<Node, Failure> {
+        self.count += 1;
+        if self.count == COUNT_MAX + 1 {
+            return Err(Fault::TooManyInterpolations { limit: COUNT_MAX, extent: "in all" }.into());
+        }
+        if self.count > COUNT_MAX {
+            return Err(Failure::Reported);
+        }
+        if self.depth == DEPTH_MAX {
+            return Err(Fault::TooManyInterpolations {
+                limit: DEPTH_MAX,
+                extent: "inside each other",
+            }
+            .into());
+        }
+        self.depth += 1;
+        let node = match split_outside_references(reference, ':') {
+            (name, None) => self.value_of(name),
+            ("env" | "oc.env", Some(arguments)) => self.variable(arguments),
+            (resolver, Some(_)) => {
+                Err(Fault::UnknownResolver { resolver: resolver.to_owned() }.into())
+            }
+        };
+        self.depth -= 1;
+        node
+    }
+
+    /// `${env:VAR,default}`; the default is looked at only if it is needed.
+    fn variable(&mut self, arguments: &str) -> Result<Node, Failure> {
+        let (name, default) = split_outside_references(arguments, ',');
+        let (variable, secrecy) = self.name(name)?;
+        let secrecy = secrecy.and(Secrecy::of_name(&variable));
+        let mut node = match (self.variables.get(&variable), default.map(str::trim)) {
+            (Some(text), _) => read_outside_text(text),
+            (None, Some(default)) if default.contains("${") => self.template(default)?,
+            (None, Some(default)) => read_outside_text(default),
+            (None, None) => return Err(Fault::UnsetVariable { variable }.into()),
+        };
+        node.mark_secrets(secrecy);
+        Ok(node)
+    }
+
+    /// The value under a path, itself interpolated.
+    fn value_of(&mut self, name: &str) -> Result<Node, Failure> {
+        let (name, _) = self.name(name)?;
+        let path = KeyPath::parse(&name)?;
+        let mut current = Cow::Borrowed(self.root);
+        let mut here = KeyPath::root();
+        let mut is_resolved = false;
+        for segment in path.segments() {
+            if matches!(&current.value, Value::Text(text) if !is_resolved && text.contains("${")) {
+                current = Cow::Owned(self.opened(&current, &here)?);
+                is_resolved = true;
+            }
+            let Some(child) = current.get(segment) else {
+                let nearest =
+                    nearest(segment, current.keys()).map(|key| here.child(key).to_string());
+                return Err(Fault::UnknownReference { reference: name, nearest }.into());
+            };
+            current = Cow::Owned(child.clone());
+            here = here.child(segment);
+        }
+        if is_resolved { Ok(current.into_owned()) } else { self.opened(&current, &here) }
+    }
+
+    /// Interpolates a value that is referred to, unless that leads back to where it came from.
+    fn opened(&mut self, node: &Node, path: &KeyPath) -> Result<Node, Failure> {
+        if let Some(start) = self.open.iter().position(|open| open == path) {
+            return Err(Fault::Cycle { paths: closed_chain(&self.open[start..]) }.into());
+        }
+        self.open.push(path.clone());
+        let resolved = self.node(node, path);
+        self.open.pop();
+        match resolved.value {
+            Value::Broken => Err(Failure::Reported),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => Ok(resolved),
+            Value::Text(_) | Value::List(_) | Value::Map(_) => Ok(resolved),
+        }
+    }
+
+    /// Interpolates the inside of a reference, which must come to a name.
+    fn name(&mut self, text: &str) -> Result<(String, Secrecy), Failure> {
+        if !text.contains("${") {
+            return Ok((text.trim().to_owned(), Secrecy::Open));
+        }
+        let node = self.template(text)?;
+        let name = embedded_text(&node, text)?;
+        match node.secrecy {
+            Secrecy::Open => Ok((name, Secrecy::Open)),
+            Secrecy::Secret => Err(Fault::RefusedSecret.into()),
+        }
+    }
+}
+
+/// A cycle as a chain that ends where it begins, whichever of its members was looked at first.
+fn closed_chain(members: &[KeyPath]) -> Vec<KeyPath> {
+    let mut chain = members.to_vec();
+    let first =
+        chain.iter().enumerate().min_by_key(|(_, path)| *path).map_or(0, |(index, _)| index);
+    chain.rotate_left(first);
+    chain.push(chain[0].clone());
+    chain
+}
+
+/// Returns a scalar as it stands inside a longer text: as it was written, where that is known.
+fn embedded_text(node: &Node, reference: &str) -> Result<String, Failure> {
+    match (&node.value, &node.text) {
+        (Value::Text(text), _) => Ok(text.clone()),
+        (Value::Boolean(_) | Value::Integer(_) | Value::Float(_), Some(text)) => Ok(text.clone()),
+        (Value::Boolean(value), None) => Ok(value.to_string()),
+        (Value::Integer(value), None) => Ok(value.to_string()),
+        (Value::Float(value), None) => Ok(format!("{value:?}")),
+        (Value::Null | Value::List(_) | Value::Map(_), _) => {
+            let reference = reference.to_owned();
+            Err(Fault::NotText { reference, found: node.description() }.into())
+        }
+        (Value::Broken, _) => Err(Failure::Reported),
+    }
+}
+
+enum Part<'a> {
+    Literal(String),
+    Reference(&'a str),
+}
+
+/// Splits a text into what stands as it is and what stands between `${` and its `}`.
+fn split(text: &str) -> Result<Vec<Part<'_>>, Fault> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        if let Some(before) = rest[..start].strip_suffix('\\') {
+            literal.push_str(before);
+            literal.push_str("${");
+            rest = &rest[start + 2..];
+            continue;
+        }
+        literal.push_str(&rest[..start]);
+        if !literal.is_empty() {
+            parts.push(Part::Literal(std::mem::take(&mut literal)));
+        }
+        let inside = &rest[start + 2..];
+        let end = end_of_reference(inside).ok_or(Fault::UnclosedReference)?;
+        parts.push(Part::Reference(&inside[..end]));
+        rest = &inside[end + 1..];
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(Part::Literal(literal));
+    }
+    Ok(parts)
+}
+
+/// Finds the `}` that closes a reference, past those of the references inside it.
+fn end_of_reference(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (position, letter) in text.char_indices() {
+        match letter {
+            '{' if text[..position].ends_with('$') => depth += 1,
+            '}' if depth == 0 => return Some(position),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Splits at the first separator that stands in no inner reference and no quotes.
+fn split_outside_references(text: &str, separator: char) -> (&str, Option<&str>) {
+    let mut depth = 0_usize;
+    let mut in_quotes = false;
+    for (position, letter) in text.char_indices() {
+        match letter {
+            '{' if text[..position].ends_with('$') => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            '"' => in_quotes = !in_quotes,
+            _ if letter == separator && depth == 0 && !in_quotes => {
+                return (&text[..position], Some(&text[position + 1..]));
+            }
+            _ => {}
+        }
+    }
+    (text, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn resolve(tree: Json) -> (Node, Vec<String>) {
+        let variables =
+            [("PORT", "8000"), ("VERSION", "1.10"), ("EMPTY", ""), ("OPENAI_API_KEY", "sk-123")];
+        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let mut root = Node::from(tree);
+        root.mark_secrets(Secrecy::Open);
+        let (node, problems) = interpolate(&root, &variables);
+        (node, problems.iter().map(Problem::to_string).collect())
+    }
+
+    #[test]
+    fn references_take_values_and_build_texts() {
+        let cases = [
+            (json!({"x": "${a}", "a": 4}), json!(4)),
+            (json!({"x": "${a.b}", "a": {"b": [1, {"c": true}]}}), json!([1, {"c": true}])),
+            (json!({"x": "${a.1}", "a": ["p", "q"]}), json!("q")),
+            (json!({"x": "http://${h}:${p}/v1", "h": "host", "p": 80}), json!("http://host:80/v1")),
+            (json!({"x": "${a.${b}}", "a": {"c": 3}, "b": "c"}), json!(3)),
+            (json!({"x": "${a}", "a": "${b}", "b": "${c}", "c": null}), json!(null)),
+            (json!({"x": "${a.k}", "a": "${b}", "b": {"k": 5}}), json!(5)),
+            (json!({"x": "${a}", "a": "\\${b}"}), json!("${b}")),
+            (json!({"x": "a\\${b}c"}), json!("a${b}c")),
+            (json!({"x": "${\"a.b\"}", "a.b": 1}), json!(1)),
+            (json!({"x": "${env:PORT}"}), json!(8000)),
+            (json!({"x": "v${env:VERSION}"}), json!("v1.10")),
+            (json!({"x": "${env:EMPTY,no}"}), json!("")),
+            (json!({"x": "${env:NO,7}"}), json!(7)),
+            (json!({"x": "${env:NO, http://h:1/}"}), json!("http://h:1/")),
+            (json!({"x": "${env:NO,}"}), json!("")),
+            (json!({"x": "${env:NO,${a}}", "a": [1]}), json!([1])),
+            (json!({"x": "${env:PORT,${nothing}}"}), json!(8000)),
+            (json!({"x": "${oc.env:${n}}", "n": "PORT"}), json!(8000)),
+            (json!({"x": "$a {b} $ {c}"}), json!("$a {b} $ {c}")),
+        ];
+        for (tree, expected) in cases {
+            let (node, problems) = resolve(tree.clone());
+            assert_eq!(problems, [""; 0], "{tree}");
+            assert_eq!(node.get("x").unwrap().to_json(), expected, "{tree}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_interpolated_is_said_with_its_path() {
+        let cases = [
+            (
+                json!({"x": "${polcy}", "policy": 1}),
+                "`x`: `${polcy}` refers to nothing; did you mean `policy`?",
+            ),
+            (json!({"x": "${a.c1}", "a": {"c2": 1}}), "`x`: `${a.c1}` refers to nothing"),
+            (
+                json!({"x": "${a.modle}", "a": {"model": 1}}),
+                "`x`: `${a.modle}` refers to nothing; did you mean `a.model`?",
+            ),
+            (json!({"x": "${env:NO}"}), "`x`: environment variable `NO` is not set"),
+            (json!({"x": "${foo:1}"}), "`x`: unknown resolver `foo`"),
+            (json!({"x": "a ${b"}), "`x`: `${` is never closed"),
+            (
+                json!({"x": "a ${b}", "b": {"c": 1}}),
+                "`x`: `${b}` is a map and cannot stand inside a text",
+            ),
+            (
+                json!({"x": "a ${b}", "b": null}),
+                "`x`: `${b}` is null and cannot stand inside a text",
+            ),
+            (json!({"x": "${}"}), "`x`: `` is not a key path"),
+            (json!({"x": "${x}"}), "`x`: interpolation cycle: `x` -> `x`"),
+            (json!({"a": {"b": "${a}"}}), "`a.b`: interpolation cycle: `a` -> `a`"),
+            (
+                json!({"x": "${${api_key}}", "api_key": "s"}),
+                "`x`: invalid value (not shown, since it holds a secret)",
+            ),
+        ];
+        for (tree, message) in cases {
+            assert_eq!(resolve(tree).1, [message]);
+        }
+    }
+
+    #[test]
+    fn a_cycle_is_reported_once_and_with_its_whole_chain() {
+        let (node, problems) =
+            resolve(json!({"a": "${b}", "b": "-${c}-", "c": "${a}", "d": "${a}"}));
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].ends_with("interpolation cycle: `a` -> `b` -> `c` -> `a`"));
+        assert_eq!(node.get("d").unwrap().value, Value::Broken);
+    }
+
+    #[test]
+    fn one_mistake_that_many_refer_to_is_one_problem() {
+        let (_, problems) =
+            resolve(json!({"a": "${nothing}", "b": "${a}", "c": "x${a}", "d": ["${b}"]}));
+        assert_eq!(problems, ["`a`: `${nothing}` refers to nothing"]);
+    }
+
+    #[test]
+    fn what_is_made_of_a_secret_is_a_secret() {
+        let (node, _) = resolve(json!({
+            "api_key": "sk-123", "header": "Bearer ${api_key}", "copy": "${header}", "open": "${model}", "model": "m",
+            "hf_token": "${model}", "from_env": "${env:OPENAI_API_KEY}", "tree": {"authorization": ["a"]}, "all": "${tree}",
+        }));
+        let masked = node.to_masked_json();
+        let expected = json!({
+            "api_key": "***", "header": "***", "copy": "***", "open": "m", "model": "m",
+            "hf_token": "***", "from_env": "***", "tree": {"authorization": ["***"]}, "all": {"authorization": ["***"]},
+        });
+        assert_eq!(masked, expected);
+    }
+
+    #[test]
+    fn interpolations_without_end_are_bounded() {
+        let mut doubling = serde_json::Map::new();
+        doubling.insert("a0".into(), json!("x"));
+        for level in 1..20 {
+            doubling.insert(format!("a{level}"), json!(format!("${{a{0}}}${{a{0}}}", level - 1)));
+        }
+        assert_eq!(resolve(Json::Object(doubling)).1.len(), 1);
+        let mut chain = serde_json::Map::new();
+        chain.insert("a00".into(), json!("x"));
+        for level in 1..50 {
+            chain.insert(format!("a{level:02}"), json!(format!("${{a{:02}}}", level - 1)));
+        }
+        let problems = resolve(Json::Object(chain)).1;
+        assert!(
+            problems
+                .iter()
+                .all(|problem| problem.ends_with("more than 32 interpolations inside each other"))
+        );
+        assert!(!problems.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn interpolating_twice_is_interpolating_once(texts in prop::collection::vec("(a|\\$|\\{|b|\\$\\{[ab]\\}){0,5}", 1..5)) {
+            let tree = json!({"a": 1, "b": "text", "texts": texts});
+            let (once, problems) = resolve(tree);
+            prop_assume!(problems.is_empty());
+            let (twice, problems) = interpolate(&once, &Variables::new());
+            prop_assert!(problems.is_empty());
+            prop_assert_eq!(once, twice);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[a$\\{}\\\\:,.\"é ]{0,12}") {
+            resolve(json!({"a": text, "b": "${a}"}));
+        }
+    }
+}

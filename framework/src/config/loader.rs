@@ -1,0 +1,506 @@
+//! Gathers the layers and makes a configuration of them.
+//!
+//! Nothing is read that was not named: no working directory, no environment. So tests need no cleaning up.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Config,
+    interpolation::{Variables, interpolate},
+    key_path::KeyPath,
+    layers::{Form, KeyCase, Layers, read_outside_value},
+    problem::{Fault, Origin, Problem, Problems, Warning},
+    schema::{SECTIONS, Sections},
+    strict,
+    tree::{Node, Value},
+    yaml,
+};
+
+/// The file of secrets in the working directory.
+const SECRETS_FILE: &str = "env.yaml";
+/// What environment variables of the configuration begin with, and what separates their keys.
+const PREFIX: &str = "REHEARSAL__";
+const SEPARATOR: &str = "__";
+
+/// Gathers layers; later ones win.
+///
+/// | Layer | From | Order |
+/// |---|---|---|
+/// | defaults | the code | lowest |
+/// | [`file`](Self::file), [`text`](Self::text) | `--config` | as called |
+/// | `env.yaml` | [`working_directory`](Self::working_directory) | |
+/// | `REHEARSAL__A__B=…` | [`environment`](Self::environment) | by name |
+/// | `a.b=…` | [`set`](Self::set) | as called |
+#[derive(Clone, Debug, Default)]
+pub struct Loader {
+    documents: Vec<Document>,
+    directory: Option<PathBuf>,
+    variables: Variables,
+    assignments: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Document {
+    File(PathBuf),
+    Text { name: String, yaml: String },
+}
+
+impl Loader {
+    /// Creates a loader without layers: it loads the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a YAML file; a relative path starts at the working directory.
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.documents.push(Document::File(path.into()));
+        self
+    }
+
+    /// Adds a YAML text, which problems call `name`.
+    pub fn text(mut self, name: impl Into<String>, yaml: &str) -> Self {
+        self.documents.push(Document::Text { name: name.into(), yaml: yaml.to_owned() });
+        self
+    }
+
+    /// Names the directory that relative paths start at, and whose `env.yaml` is a layer if it exists.
+    pub fn working_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Adds environment variables: `REHEARSAL__A__B` is a layer, all of them are there for `${env:…}`.
+    pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
+        self.variables.extend(variables);
+        self
+    }
+
+    /// Adds an assignment such as `collect.repeats=4`, as `--set` takes it.
+    pub fn set(mut self, assignment: impl Into<String>) -> Self {
+        self.assignments.push(assignment.into());
+        self
+    }
+
+    /// Merges the layers, interpolates, and reads the result by its types.
+    ///
+    /// # Errors
+    /// All problems of all layers; problems of types only if every layer could be parsed.
+    pub fn load(self) -> Result<Config, Problems> {
+        let mut stack = Stack::default();
+        for document in &self.documents {
+            self.add_document(document, &mut stack);
+        }
+        self.add_secrets_file(&mut stack);
+        self.add_variables(&mut stack);
+        for assignment in &self.assignments {
+            add_assignment(assignment, &mut stack);
+        }
+        if !stack.problems.is_empty() {
+            return Err(Problems(stack.problems));
+        }
+        self.read(&stack.layers.tree(), stack.warnings)
+    }
+
+    fn add_document(&self, document: &Document, stack: &mut Stack) {
+        match document {
+            Document::Text { name, yaml } => stack.add_yaml(name, yaml),
+            Document::File(path) => {
+                let name = path.display().to_string();
+                match fs::read_to_string(self.located(path)) {
+                    Ok(yaml) => stack.add_yaml(&name, &yaml),
+                    Err(error) => stack.problems.push(unreadable(&name, &error)),
+                }
+            }
+        }
+    }
+
+    fn add_secrets_file(&self, stack: &mut Stack) {
+        let Some(directory) = &self.directory else { return };
+        match fs::read_to_string(directory.join(SECRETS_FILE)) {
+            Ok(yaml) => stack.add_yaml(SECRETS_FILE, &yaml),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => stack.problems.push(unreadable(SECRETS_FILE, &error)),
+        }
+    }
+
+    fn add_variables(&self, stack: &mut Stack) {
+        for (name, text) in &self.variables {
+            let Some(keys) = name.strip_prefix(PREFIX) else { continue };
+            let origin =
+                Origin { layer: format!("environment variable `{name}`").into(), line: None };
+            let path: KeyPath = keys.split(SEPARATOR).map(str::to_owned).collect();
+            if path.segments().iter().any(String::is_empty) {
+                let fault = Fault::MalformedPath { text: name.clone() };
+                stack.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
+                continue;
+            }
+            let value = read_outside_value(text, Form::Variable, &origin);
+            stack.assign(path, value, KeyCase::Ignored);
+        }
+    }
+
+    fn located(&self, path: &Path) -> PathBuf {
+        match &self.directory {
+            Some(directory) => directory.join(path),
+            None => path.to_owned(),
+        }
+    }
+
+    fn read(self, tree: &Node, warnings: Vec<Warning>) -> Result<Config, Problems> {
+        let (resolved, mut problems) = interpolate(tree, &self.variables);
+        let (sections, variables) = split_variables(resolved, tree);
+        match strict::read::<Sections>(&sections, &KeyPath::root()) {
+            Ok(typed) if problems.is_empty() => {
+                Ok(Config::new(typed, sections, variables, warnings, self.directory))
+            }
+            Ok(_) => Err(Problems(problems)),
+            Err(found) => {
+                problems.extend(found);
+                Err(Problems(problems))
+            }
+        }
+    }
+}
+
+/// The layers so far with what was wrong or odd about them.
+#[derive(Default)]
+struct Stack {
+    layers: Layers,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
+
+impl Stack {
+    fn add_yaml(&mut self, name: &str, text: &str) {
+        match yaml::parse(name, text) {
+            Ok(document) => {
+                self.warnings.extend(document.warnings);
+                if let Err(error) = self.layers.add(&document.root) {
+                    let origin = Origin { layer: name.into(), line: None };
+                    let fault = Fault::Syntax { reason: error.to_string() };
+                    self.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
+                }
+            }
+            Err(problems) => self.problems.extend(problems),
+        }
+    }
+
+    fn assign(&mut self, path: KeyPath, value: Node, case: KeyCase) {
+        let origin = value.origin.clone();
+        if let Err(fault) = self.layers.assign(&path, value, case) {
+            self.problems.push(Problem::new(origin, path, fault));
+        }
+    }
+}
+
+fn add_assignment(assignment: &str, stack: &mut Stack) {
+    let origin = |layer: String| Origin { layer: Arc::from(layer), line: None };
+    let Some((keys, text)) = assignment.split_once('=') else {
+        let fault = Fault::NotAnAssignment { text: harmless_start(assignment) };
+        stack.problems.push(Problem::new(None, KeyPath::root(), fault));
+        return;
+    };
+    let keys = keys.trim();
+    let origin = origin(format!("--set {}", harmless_start(keys)));
+    match KeyPath::parse(keys) {
+        Ok(path) => {
+            let value = read_outside_value(text.trim_start(), Form::Argument, &origin);
+            stack.assign(path, value, KeyCase::Exact);
+        }
+        Err(_) => {
+            let fault = Fault::MalformedPath { text: harmless_start(keys) };
+            stack.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
+        }
+    }
+}
+
+/// The part of a malformed assignment that can only be a key: the rest might be a secret.
+fn harmless_start(text: &str) -> String {
+    let is_key = |letter: char| letter.is_alphanumeric() || "._-/\"".contains(letter);
+    text.chars().take_while(|&letter| is_key(letter)).collect()
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Problem {
+    let origin = Origin { layer: name.into(), line: None };
+    Problem::new(Some(origin), KeyPath::root(), Fault::Unreadable { reason: error.to_string() })
+}
+
+/// Takes the variables out: the keys at the top that are written as scalars and are no sections.
+fn split_variables(resolved: Node, written: &Node) -> (Node, BTreeMap<String, Node>) {
+    let Value::Map(entries) = resolved.value else {
+        return (resolved, BTreeMap::new());
+    };
+    let is_variable = |key: &str| {
+        let is_scalar = written
+            .get(key)
+            .is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)));
+        is_scalar && !SECTIONS.contains(&key)
+    };
+    let (variables, sections) = entries.into_iter().partition(|(key, _)| is_variable(key));
+    (Node { value: Value::Map(sections), ..resolved }, variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::TimeSpan;
+
+    const BASE: &str = "\
+models:
+  policy: { kind: openai, settings: { model: small, temperature: 1 } }
+environments:
+  weather: { kind: simple_weather }
+agents:
+  solver: { kind: tool_loop, environment: weather, model: policy }
+collect: { output: out.jsonl }
+";
+
+    fn base() -> Loader {
+        Loader::new().text("base.yaml", BASE)
+    }
+
+    fn problems(loader: Loader) -> Vec<String> {
+        loader.load().unwrap_err().to_string().lines().map(str::to_owned).collect()
+    }
+
+    fn variables<const N: usize>(
+        pairs: [(&str, &str); N],
+    ) -> impl Iterator<Item = (String, String)> {
+        pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter()
+    }
+
+    fn settings(config: &Config) -> serde_json::Value {
+        config.models["policy"].settings.to_json()
+    }
+
+    #[test]
+    fn without_layers_there_are_the_defaults() {
+        let config = Loader::new().load().unwrap();
+        assert!(config.models.is_empty() && config.collect.is_none());
+        assert_eq!(config.runtime.heartbeat, TimeSpan::from_millis(100));
+    }
+
+    #[test]
+    fn every_layer_wins_over_those_below_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let collect = |repeats: u32| format!("collect: {{ repeats: {repeats} }}\n");
+        fs::write(directory.path().join("two.yaml"), collect(2)).unwrap();
+        let repeats = |loader: Loader| loader.load().unwrap().collect.unwrap().repeats.get();
+
+        let loader = base();
+        assert_eq!(repeats(loader.clone()), 1);
+        let loader = loader.file("two.yaml").working_directory(directory.path());
+        assert_eq!(repeats(loader.clone()), 2);
+        let loader = loader.text("three.yaml", &collect(3));
+        assert_eq!(repeats(loader.clone()), 3);
+        fs::write(directory.path().join("env.yaml"), collect(4)).unwrap();
+        assert_eq!(repeats(loader.clone()), 4);
+        let loader = loader.environment(variables([("REHEARSAL__COLLECT__REPEATS", "5")]));
+        assert_eq!(repeats(loader.clone()), 5);
+        let loader = loader.set("collect.repeats=6");
+        assert_eq!(repeats(loader.clone()), 6);
+        assert_eq!(repeats(loader.set("collect.repeats=7")), 7);
+    }
+
+    #[test]
+    fn flat_names_in_the_secrets_file_are_variables() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("env.yaml"), "policy_base_url: http://h:1/v1\n").unwrap();
+        let model = "models: { policy: { settings: { url: '${policy_base_url}/chat' } } }";
+        let config =
+            base().text("a.yaml", model).working_directory(directory.path()).load().unwrap();
+        assert_eq!(settings(&config)["url"], "http://h:1/v1/chat");
+    }
+
+    #[test]
+    fn environment_variables_find_existing_keys_whatever_their_case() {
+        let config = base()
+            .text("a.yaml", "models: { policy: { settings: { maxTurns: 1 } } }")
+            .environment(variables([("REHEARSAL__MODELS__POLICY__SETTINGS__MAXTURNS", "9")]))
+            .load()
+            .unwrap();
+        assert_eq!(settings(&config), json!({"model": "small", "temperature": 1, "maxTurns": 9}));
+    }
+
+    #[test]
+    fn text_from_outside_is_a_string_where_one_is_needed() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Model {
+            model: String,
+            temperature: f64,
+        }
+        let config = base()
+            .environment(variables([("REHEARSAL__MODELS__POLICY__SETTINGS__MODEL", "1.10")]))
+            .set("models.policy.settings.temperature=2")
+            .load()
+            .unwrap();
+        let model: Model = config.models["policy"].settings.parse().unwrap();
+        assert_eq!(model, Model { model: "1.10".to_owned(), temperature: 2.0 });
+    }
+
+    #[test]
+    fn an_assignment_reaches_into_lists_and_unsets_with_null() {
+        let datasets =
+            "agents: { solver: { datasets: [{ name: a, type: example, path: a.jsonl }] } }\n";
+        let config = base()
+            .text("a.yaml", datasets)
+            .set("agents.solver.datasets.0.path=b.jsonl")
+            .set("collect.limit=5")
+            .set("collect.limit=null")
+            .set("collect.agents=[solver]")
+            .load()
+            .unwrap();
+        assert_eq!(config.agents["solver"].datasets[0].path, Path::new("b.jsonl"));
+        let collect = config.collect.unwrap();
+        assert_eq!((collect.limit, collect.agents), (None, vec!["solver".to_owned()]));
+    }
+
+    #[test]
+    fn names_with_dots_and_slashes_are_names() {
+        let config = base()
+            .text("a.yaml", "models: { org/model-7b.v1: { kind: openai } }")
+            .set("models.\"org/model-7b.v1\".timeout=5s")
+            .load()
+            .unwrap();
+        assert_eq!(config.models["org/model-7b.v1"].timeout, TimeSpan::from_secs(5));
+    }
+
+    #[test]
+    fn types_are_exact() {
+        let cases = [
+            ("collect.repeats", "2.7", "expected an integer of at least 1, found number `2.7`"),
+            ("collect.repeats", "2.0", "expected an integer of at least 1, found number `2.0`"),
+            ("collect.repeats", "true", "expected an integer of at least 1, found boolean `true`"),
+            ("collect.repeats", "'3'", "expected an integer of at least 1, found text `3`"),
+            ("collect.repeats", "0", "expected an integer of at least 1, found number `0`"),
+            ("collect.repeats", "-1", "expected an integer of at least 1, found number `-1`"),
+            ("collect.repeats", "1_000", "expected an integer of at least 1, found text `1_000`"),
+            ("collect.repeats", "1e3", "expected an integer of at least 1, found number `1000.0`"),
+            ("collect.repeats", "null", "expected an integer of at least 1, found null"),
+            ("collect.output", "5", "expected path string, found number `5`"),
+            ("collect.agent", "5", "expected a string, found number `5`"),
+            ("collect.agents", "solver", "expected a list, found text `solver`"),
+            ("models.policy", "[openai]", "expected a map, found a list"),
+            ("models.policy.settings", "5", "expected a map, found number `5`"),
+            (
+                "collect.sync_interval",
+                "-1s",
+                "expected a time span such as `30s`, `10m`, `500ms` or a number of seconds, found text `-1s`",
+            ),
+            ("telemetry.prometheus", "localhost", "invalid socket address syntax"),
+        ];
+        for (path, value, message) in cases {
+            let (section, key) = path.rsplit_once('.').unwrap();
+            let nested =
+                section.split('.').rev().fold(format!("{{ {key}: {value} }}"), |inner, name| {
+                    format!("{{ {name}: {inner} }}")
+                });
+            let loader = base().text("a.yaml", &nested);
+            assert_eq!(problems(loader), [format!("a.yaml:1: `{path}`: {message}")]);
+        }
+    }
+
+    #[test]
+    fn all_problems_of_shape_and_interpolation_are_reported_at_once() {
+        let text = "\
+modells: { policy: {} }
+models:
+  policy: { kind: 5, timeot: 3s, settings: { url: '${polcy_url}' } }
+environments:
+  weather: { kind: simple_weather, max_sessions: many }
+agents:
+  solver:
+    kind: tool_loop
+    datasets: [ { name: a, type: exmple, path: a }, { name: b } ]
+collect: { repeats: 2.5 }
+policy_url: http://h
+";
+        let expected = [
+            "a.yaml:3: `models.policy.settings.url`: `${polcy_url}` refers to nothing; did you mean `policy_url`?",
+            "a.yaml:9: `agents.solver.datasets.0.type`: unknown value `exmple`; did you mean `example`?",
+            "a.yaml:9: `agents.solver.datasets.1.path`: missing key",
+            "a.yaml:9: `agents.solver.datasets.1.type`: missing key",
+            "a.yaml:7: `agents.solver.environment`: missing key",
+            "a.yaml:7: `agents.solver.model`: missing key",
+            "a.yaml:10: `collect.output`: missing key",
+            "a.yaml:10: `collect.repeats`: expected an integer of at least 1, found number `2.5`",
+            "a.yaml:5: `environments.weather.max_sessions`: expected an integer of at least 1, found text `many`",
+            "a.yaml:1: `modells`: unknown key; did you mean `models`?",
+            "a.yaml:3: `models.policy.kind`: expected a string, found number `5`",
+            "a.yaml:3: `models.policy.timeot`: unknown key; did you mean `timeout`?",
+        ];
+        assert_eq!(problems(Loader::new().text("a.yaml", text)), expected);
+    }
+
+    #[test]
+    fn each_problem_names_the_layer_that_the_value_came_from() {
+        let loader = base()
+            .environment(variables([("REHEARSAL__COLLECT__REPEATS", "many")]))
+            .set("collect.limit=few")
+            .text("b.yaml", "\n\ncollect:\n  max_attempts: x\n");
+        let expected = [
+            "--set collect.limit: `collect.limit`: expected an integer of at least 1, found text `few`",
+            "b.yaml:4: `collect.max_attempts`: expected an integer of at least 1, found text `x`",
+            "environment variable `REHEARSAL__COLLECT__REPEATS`: `collect.repeats`: expected an integer of at least 1, found text `many`",
+        ];
+        assert_eq!(problems(loader), expected);
+    }
+
+    #[test]
+    fn every_layer_that_cannot_be_read_is_reported() {
+        let loader = base()
+            .text("a.yaml", "a: 1\na: 2")
+            .text("b.yaml", "a: [")
+            .file("/nowhere/c.yaml")
+            .environment(variables([
+                ("REHEARSAL__A____B", "1"),
+                ("REHEARSAL__COLLECT__OUTPUT__X", "1"),
+            ]))
+            .set("sk-123: x")
+            .set("a..b=1")
+            .set("agents.solver.kind.x=1");
+        let found = problems(loader);
+        let starts = [
+            "a.yaml:2: `a`: duplicate key; it is first set on line 1",
+            "b.yaml:",
+            "/nowhere/c.yaml: cannot be read: No such file or directory",
+            "environment variable `REHEARSAL__A____B`: `REHEARSAL__A____B` is not a key path",
+            "environment variable `REHEARSAL__COLLECT__OUTPUT__X`: `COLLECT.OUTPUT.X`: cannot be set, since `collect.output` is text `out.jsonl`",
+            "`--set sk-123` assigns nothing",
+            "--set a..b: `a..b` is not a key path",
+            "--set agents.solver.kind.x: `agents.solver.kind.x`: cannot be set, since `agents.solver.kind` is text `tool_loop`",
+        ];
+        assert_eq!(found.len(), starts.len(), "{found:#?}");
+        for (line, start) in found.iter().zip(starts) {
+            assert!(line.starts_with(start), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_problem_shows_a_secret() {
+        let secret = "sk-verysecret";
+        let text = format!(
+            "api_key: {secret}\n\
+             collect: {{ output: o, agent: ['Bearer ${{api_key}}'], agents: '${{api_key}}', repeats: '${{api_key}}' }}\n\
+             runtime: {{ heartbeat: '${{api_key}}' }}\n\
+             telemetry: {{ prometheus: '${{api_key}}' }}\n\
+             agents: {{ a: {{ kind: k, environment: e, model: m, datasets: [{{ name: x, path: p, type: '${{api_key}}' }}] }} }}\n"
+        );
+        let found = problems(Loader::new().text("a.yaml", &text));
+        assert_eq!(found.len(), 6, "{found:#?}");
+        assert!(found.iter().all(|line| !line.contains(secret)), "{found:#?}");
+        assert!(
+            found.contains(
+                &"a.yaml:2: `collect.repeats`: expected an integer of at least 1, found a text"
+                    .to_owned()
+            )
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Prints a configuration as YAML, with everything resolved and no secret in it.
+//!
+//! A leaf is masked if its key names a secret, if it is made of one, or if a longer secret occurs in it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use yaml_rust2::{Yaml, YamlEmitter, YamlLoader, yaml::Hash};
+
+use super::{
+    AgentSpec, CollectSpec, Config, EnvironmentSpec, ModelSpec, RuntimeSpec, TelemetrySpec,
+    secret::MASK,
+    tree::{Node, Secrecy},
+};
+
+/// Secrets at least this long are looked for in other values; shorter ones (`none`, `EMPTY`) are words.
+const TELLING_LENGTH: usize = 8;
+
+/// The sections in the order in which one reads them.
+#[derive(Serialize)]
+struct Sections<'a> {
+    models: &'a BTreeMap<String, ModelSpec>,
+    environments: &'a BTreeMap<String, EnvironmentSpec>,
+    agents: &'a BTreeMap<String, AgentSpec>,
+    collect: &'a Option<CollectSpec>,
+    runtime: &'a RuntimeSpec,
+    telemetry: &'a TelemetrySpec,
+}
+
+/// Prints the variables, then the sections with all defaults filled in.
+pub(super) fn to_masked_yaml(config: &Config) -> String {
+    let mask = Mask::new(config);
+    let mut top = Hash::new();
+    for (name, node) in &config.variables {
+        let value = mask.value(yaml_of(&node.to_masked_json()), Some(node));
+        top.insert(Yaml::String(name.clone()), value);
+    }
+    let sections = Sections {
+        models: &config.models,
+        environments: &config.environments,
+        agents: &config.agents,
+        collect: &config.collect,
+        runtime: &config.runtime,
+        telemetry: &config.telemetry,
+    };
+    if let Yaml::Hash(sections) = mask.value(yaml_of(&sections), Some(&config.tree)) {
+        top.extend(sections);
+    }
+    emit(&Yaml::Hash(top))
+}
+
+/// Turns a value into YAML by way of JSON, which is YAML and keeps the order of the fields.
+fn yaml_of(value: &impl Serialize) -> Yaml {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let documents = YamlLoader::load_from_str(&json).unwrap_or_default();
+    documents.into_iter().next().unwrap_or(Yaml::Null)
+}
+
+fn emit(value: &Yaml) -> String {
+    let mut text = String::new();
+    let mut emitter = YamlEmitter::new(&mut text);
+    match emitter.dump(value) {
+        Ok(()) => format!("{}\n", text.trim_start_matches("---\n")),
+        Err(error) => format!("# cannot be printed: {error:?}\n"),
+    }
+}
+
+struct Mask {
+    secrets: Vec<String>,
+}
+
+impl Mask {
+    fn new(config: &Config) -> Self {
+        let mut found = Vec::new();
+        config.tree.secret_texts(&mut found);
+        config.variables.values().for_each(|node| node.secret_texts(&mut found));
+        found.retain(|secret| secret.len() >= TELLING_LENGTH);
+        Self { secrets: found.into_iter().map(str::to_owned).collect() }
+    }
+
+    /// Masks a value; `node` is the tree's knowledge of it, where it was written and is no default.
+    fn value(&self, value: Yaml, node: Option<&Node>) -> Yaml {
+        let is_secret = node.is_some_and(|node| node.secrecy == Secrecy::Secret);
+        match value {
+            Yaml::Hash(entries) => Yaml::Hash(
+                entries
+                    .into_iter()
+                    .map(|(key, child)| {
+                        let child_node = key.as_str().and_then(|key| node?.get(key));
+                        (key, self.value(child, child_node))
+                    })
+                    .collect(),
+            ),
+            Yaml::Array(items) => {
+                let child_node = |index: usize| node.and_then(|node| node.get(&index.to_string()));
+                let mask = |(index, item)| self.value(item, child_node(index));
+                Yaml::Array(items.into_iter().enumerate().map(mask).collect())
+            }
+            Yaml::String(text) => Yaml::String(self.text(text, is_secret)),
+            Yaml::Null => Yaml::Null,
+            _ if is_secret => Yaml::String(MASK.to_owned()),
+            scalar => scalar,
+        }
+    }
+
+    fn text(&self, text: String, is_secret: bool) -> String {
+        let is_telling = self.secrets.iter().any(|secret| text.contains(secret.as_str()));
+        if is_secret || is_telling { MASK.to_owned() } else { text.replace("${", "\\${") }
+    }
+}

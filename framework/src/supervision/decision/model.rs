@@ -1,0 +1,1 @@
+//! The decision against an independent model. (phase 2)

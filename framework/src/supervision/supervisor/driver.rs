@@ -1,0 +1,546 @@
+//! The task of one supervisor: turns what happens into events, and carries the actions out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::metrics;
+
+use super::super::control::{Control, Order};
+use super::super::decision::{
+    Action, Afterlife, Asker, Decision, Event, Generation, Key, Moment, Refusal, Rules, StopOrder,
+};
+use super::super::exit::{Exit, StartFailure};
+use super::super::mailbox::Vessel;
+use super::super::placement::Relocation;
+use super::super::report;
+use super::super::spec::{ChildKind, ChildSpec, SupervisorSpec, check_significance};
+use super::super::tree::{Board, ChildState};
+use super::signal::{Command, Halt, Line, News, Reply, Signal, Superior};
+use super::timers::Timers;
+use super::{ChildError, Stopped};
+
+/// A child and what there is of it now.
+struct Member {
+    spec: ChildSpec,
+    running: Option<Running>,
+    /// The mailboxes that an ended supervisor has left for its successor.
+    remains: Vec<Arc<dyn Vessel>>,
+    watch: Option<Watch>,
+}
+
+/// The line of command to a running child.
+enum Running {
+    Actor(Arc<Control>),
+    Supervisor { commands: mpsc::UnboundedSender<Command>, task: AbortHandle },
+}
+
+/// What is known about a child's progress.
+struct Watch {
+    limit: Duration,
+    progress: u64,
+    stuck_since: Option<Instant>,
+}
+
+pub(super) struct Driver {
+    name: Arc<str>,
+    spec_rules: SupervisorSpec,
+    decision: Decision,
+    members: BTreeMap<Key, Member>,
+    ids: HashMap<String, Key>,
+    next_key: u64,
+    timers: Timers,
+    watch_every: Option<Duration>,
+    watch_at: Option<Instant>,
+    askers: HashMap<Asker, (String, Reply)>,
+    next_asker: Asker,
+    board: Arc<Board>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    signals: mpsc::UnboundedReceiver<Signal>,
+    signal_sender: mpsc::UnboundedSender<Signal>,
+    superior: Superior,
+    first_failure: Option<(Key, Exit)>,
+    is_finished: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        mut spec: SupervisorSpec,
+        board: Arc<Board>,
+        commands: mpsc::UnboundedReceiver<Command>,
+        superior: Superior,
+    ) -> Self {
+        let (signal_sender, signals) = mpsc::unbounded_channel();
+        spec.regime.afterlife = superior.afterlife();
+        let mut driver = Self {
+            name: spec.name.clone(),
+            decision: Decision::new(spec.regime),
+            members: BTreeMap::new(),
+            ids: HashMap::new(),
+            next_key: 0,
+            timers: Timers::default(),
+            watch_every: None,
+            watch_at: None,
+            askers: HashMap::new(),
+            next_asker: 0,
+            board,
+            commands,
+            signals,
+            signal_sender,
+            superior,
+            first_failure: None,
+            is_finished: false,
+            spec_rules: SupervisorSpec { children: Vec::new(), ..spec.clone() },
+        };
+        for child in spec.children {
+            driver.admit(child);
+        }
+        driver
+    }
+
+    /// Runs the supervisor to its end.
+    pub(super) async fn run(mut self) {
+        let rules = |(key, member): (&Key, &Member)| (*key, member.spec.rules.clone());
+        let children: Vec<(Key, Rules)> = self.members.iter().map(rules).collect();
+        self.apply(Event::Boot { children });
+        while !self.is_finished {
+            let timer_at = earliest(self.timers.next_at(), self.watch_at);
+            tokio::select! {
+                biased;
+                Some(command) = self.commands.recv() => self.obey(command),
+                Some(signal) = self.signals.recv() => self.notice(signal),
+                () = sleep_until(timer_at.unwrap_or_else(Instant::now)), if timer_at.is_some() => {}
+            }
+            self.fire_timers();
+            self.look_for_hangs();
+        }
+    }
+
+    /// Takes a spec in, without starting it.
+    fn admit(&mut self, spec: ChildSpec) -> Key {
+        let key = Key(self.next_key);
+        self.next_key += 1;
+        self.ids.insert(spec.id().to_owned(), key);
+        self.board.admit(key, &spec);
+        let watch = spec.hang_after.map(|limit| Watch { limit, progress: 0, stuck_since: None });
+        if let Some(limit) = spec.hang_after {
+            let every = (limit / 4).max(Duration::from_millis(1));
+            self.watch_every = Some(self.watch_every.map_or(every, |known| known.min(every)));
+            self.watch_at.get_or_insert_with(|| Instant::now() + every);
+            if let ChildKind::Actor(actor) = &spec.kind {
+                actor.vessel().cell().watch();
+            }
+        }
+        self.members.insert(key, Member { spec, running: None, remains: Vec::new(), watch });
+        key
+    }
+
+    fn apply(&mut self, event: Event) {
+        let noise = rand::random_range(-1.0..=1.0);
+        for action in self.decision.step(event, Moment { now: Instant::now(), noise }) {
+            self.perform(action);
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some((owner, ticket)) = self.timers.take_due(Instant::now()) {
+            self.apply(Event::Timer { owner, ticket });
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start(spec, reply) => self.start_child(*spec, reply),
+            Command::Terminate(id, reply) => {
+                self.forward(id, reply, |key, asker| Event::Terminate { key, asker });
+            }
+            Command::Restart(id, reply) => {
+                self.forward(id, reply, |key, asker| Event::Resume { key, asker });
+            }
+            Command::Delete(id, reply) => {
+                self.forward(id, reply, |key, asker| Event::Delete { key, asker });
+            }
+            Command::Halt(Halt { exit, order, afterlife }) => {
+                self.apply(Event::Halt { exit, order, afterlife });
+            }
+        }
+    }
+
+    fn start_child(&mut self, spec: ChildSpec, reply: Reply) {
+        let id = spec.id().to_owned();
+        if let Some(error) = self.objection(&spec) {
+            answer(reply, Err(error));
+            return;
+        }
+        let rules = spec.rules.clone();
+        let key = self.admit(spec);
+        let asker = self.enlist(id, reply);
+        self.apply(Event::Add { key, rules, asker });
+    }
+
+    fn objection(&self, spec: &ChildSpec) -> Option<ChildError> {
+        let auto_shutdown = self.spec_rules.regime.auto_shutdown;
+        if let Err(error) = check_significance(&self.name, auto_shutdown, spec) {
+            return Some(error.into());
+        }
+        let id = spec.id().to_owned();
+        let key = *self.ids.get(&id)?;
+        Some(match self.board.state(key) {
+            Some(ChildState::Starting | ChildState::Up | ChildState::Stopping) => {
+                ChildError::AlreadyStarted { id }
+            }
+            Some(ChildState::Restarting | ChildState::Stopped) | None => {
+                ChildError::AlreadyPresent { id }
+            }
+        })
+    }
+
+    fn forward(&mut self, id: String, reply: Reply, event: impl FnOnce(Key, Asker) -> Event) {
+        let Some(&key) = self.ids.get(&id) else {
+            answer(reply, Err(ChildError::NotFound { supervisor: self.name.clone(), id }));
+            return;
+        };
+        let asker = self.enlist(id, reply);
+        self.apply(event(key, asker));
+    }
+
+    fn enlist(&mut self, id: String, reply: Reply) -> Asker {
+        self.next_asker += 1;
+        self.askers.insert(self.next_asker, (id, reply));
+        self.next_asker
+    }
+
+    fn notice(&mut self, signal: Signal) {
+        let Signal { key, generation, news } = signal;
+        match news {
+            News::Up => self.apply(Event::Up { key, generation }),
+            News::Declined => self.apply(Event::Declined { key, generation }),
+            News::Ended(exit, remains) => {
+                self.bury(key, generation, remains);
+                self.apply(Event::Ended { key, generation, exit });
+            }
+        }
+        self.update_board(key);
+    }
+
+    /// Takes over what an ended child has left.
+    fn bury(&mut self, key: Key, generation: Generation, remains: Vec<Arc<dyn Vessel>>) {
+        let is_current = self.decision.generation(key) == Some(generation);
+        let member = self.members.get_mut(&key).filter(|_| is_current);
+        let Some(member) = member else {
+            remains.iter().for_each(|vessel| vessel.close());
+            return;
+        };
+        member.running = None;
+        member.remains.extend(remains);
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start { key, generation, relocation } => {
+                self.launch(key, generation, relocation);
+            }
+            Action::Stop { key, order, afterlife, .. } => self.stop(key, order, afterlife),
+            Action::Kill { key, .. } => self.kill(key),
+            Action::Abandon { key, .. } => self.abandon(key),
+            Action::Retire { key } => self.retire(key),
+            Action::Forget { key } => self.forget(key),
+            Action::Timer { owner, ticket, at } => self.timers.set(owner, ticket, at),
+            Action::Answer { asker, outcome } => self.answer(asker, outcome),
+            Action::Ended { key, exit } => self.record_end(key, exit),
+            Action::Restarting { key, exit } => self.record_restart(key, &exit),
+            Action::Escalated => self.record_escalation(),
+            Action::Booted => self.superior.tell_started(),
+            Action::Finish { exit, forced, abandoned, culprit } => {
+                self.finish(Stopped { exit, forced, abandoned }, culprit);
+            }
+        }
+    }
+
+    fn launch(&mut self, key: Key, generation: Generation, relocation: Relocation) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        let line = Line::new(self.signal_sender.clone(), key, generation);
+        if let Some(watch) = &mut member.watch {
+            watch.stuck_since = None;
+        }
+        member.running = Some(match &member.spec.kind {
+            ChildKind::Actor(actor) => {
+                let control = Arc::new(Control::new());
+                actor.launch(generation, relocation, control.clone(), line);
+                Running::Actor(control)
+            }
+            ChildKind::Supervisor(make) => {
+                let Some(running) = launch_supervisor(make.as_ref(), line, &self.board, key) else {
+                    return;
+                };
+                running
+            }
+        });
+        self.update_board(key);
+    }
+
+    fn stop(&mut self, key: Key, order: StopOrder, afterlife: Afterlife) {
+        let Some(member) = self.members.get(&key) else { return };
+        match &member.running {
+            Some(Running::Actor(control)) => {
+                if afterlife == Afterlife::Close {
+                    member.vessels().for_each(|vessel| vessel.refuse());
+                }
+                control.give(match order {
+                    StopOrder::Stop => Order::Stop,
+                    StopOrder::Drain { .. } => Order::Drain,
+                });
+            }
+            Some(Running::Supervisor { commands, .. }) => {
+                let halt = Halt { exit: Exit::Shutdown, order, afterlife };
+                // If nobody takes the command, its end is already on its way to us.
+                let _ = commands.send(Command::Halt(halt));
+            }
+            None => {}
+        }
+        self.update_board(key);
+    }
+
+    fn kill(&mut self, key: Key) {
+        if let Some(running) = self.members.get(&key).and_then(|member| member.running.as_ref()) {
+            running.kill();
+        }
+        self.update_board(key);
+    }
+
+    fn abandon(&mut self, key: Key) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        member.running = None;
+        member.vessels().for_each(|vessel| vessel.refit());
+        tracing::warn!(supervisor = %self.name, child = member.spec.id(), "abandoned: it blocks its thread");
+        self.update_board(key);
+    }
+
+    fn retire(&mut self, key: Key) {
+        if let Some(member) = self.members.get_mut(&key) {
+            member.vessels().for_each(|vessel| vessel.close());
+            member.remains.clear();
+        }
+        self.update_board(key);
+    }
+
+    fn forget(&mut self, key: Key) {
+        if let Some(member) = self.members.remove(&key) {
+            self.ids.remove(member.spec.id());
+        }
+        self.board.forget(key);
+    }
+
+    fn answer(&mut self, asker: Asker, outcome: Result<(), Refusal>) {
+        let Some((id, reply)) = self.askers.remove(&asker) else { return };
+        let supervisor = self.name.clone();
+        answer(
+            reply,
+            outcome.map_err(|refusal| match refusal {
+                Refusal::Running => ChildError::Running { id },
+                Refusal::Restarting => ChildError::Restarting { id },
+                Refusal::Stopped => ChildError::Stopped { id },
+                Refusal::StartFailed(exit) => ChildError::StartFailed { id, exit },
+                Refusal::Halting => ChildError::ShuttingDown { supervisor },
+            }),
+        );
+    }
+
+    fn record_end(&mut self, key: Key, exit: Exit) {
+        if let Some(member) = self.members.get(&key) {
+            metrics::actor_exited(&member.path(&self.name), exit.label());
+            // Panics were reported where they happened, with their location.
+            if exit.is_abnormal() && !matches!(exit, Exit::Panicked { .. }) {
+                let generation = self.decision.generation(key).unwrap_or_default();
+                report::failed(&member.path(&self.name), generation, &exit);
+            }
+        }
+        self.first_failure.get_or_insert((key, exit));
+    }
+
+    fn record_restart(&mut self, key: Key, exit: &Exit) {
+        if let Some(member) = self.members.get(&key) {
+            metrics::actor_restarted(&member.path(&self.name), exit.label());
+            tracing::warn!(supervisor = %self.name, child = member.spec.id(), reason = exit.label(), "restarting");
+        }
+        self.board.count_restart();
+        self.update_board(key);
+    }
+
+    fn record_escalation(&self) {
+        metrics::supervisor_escalated(&self.name);
+        tracing::error!(supervisor = %self.name, "gave up: exceeded its restart intensity");
+    }
+
+    fn finish(&mut self, stopped: Stopped, culprit: Option<Key>) {
+        self.is_finished = true;
+        let failure = self.start_failure(&stopped.exit, culprit);
+        let remains = self.take_vessels();
+        self.board.end();
+        self.superior.tell_ended(stopped, failure, remains);
+    }
+
+    fn start_failure(&self, exit: &Exit, culprit: Option<Key>) -> StartFailure {
+        let supervisor = self.name.clone();
+        let known = culprit.and_then(|key| self.members.get(&key).map(|member| (key, member)));
+        let Some((key, member)) = known else {
+            return StartFailure { child: supervisor.to_string(), supervisor, exit: exit.clone() };
+        };
+        let exit = match &self.first_failure {
+            Some((failed, exit)) if *failed == key => exit.clone(),
+            _ => exit.clone(),
+        };
+        StartFailure { supervisor, child: member.spec.id().to_owned(), exit }
+    }
+
+    /// All mailboxes below this supervisor.
+    fn take_vessels(&mut self) -> Vec<Arc<dyn Vessel>> {
+        let members = std::mem::take(&mut self.members);
+        members.into_values().flat_map(|member| member.vessels().collect::<Vec<_>>()).collect()
+    }
+
+    fn update_board(&mut self, key: Key) {
+        let Some(phase) = self.decision.phase(key) else { return };
+        let state = ChildState::from(phase);
+        let generation = self.decision.generation(key).unwrap_or_default();
+        self.board.update(key, state, generation);
+        if state == ChildState::Up
+            && let Some(member) = self.members.get_mut(&key)
+        {
+            member.close_unused_remains();
+        }
+    }
+
+    fn look_for_hangs(&mut self) {
+        let now = Instant::now();
+        let Some(every) = self.watch_every.filter(|_| self.watch_at.is_some_and(|at| at <= now))
+        else {
+            return;
+        };
+        self.watch_at = Some(now + every);
+        let hung: Vec<Key> = self
+            .members
+            .iter_mut()
+            .filter_map(|(key, member)| member.hangs(now).then_some(*key))
+            .collect();
+        for key in hung {
+            let generation = self.decision.generation(key).unwrap_or_default();
+            self.apply(Event::Hung { key, generation });
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// A supervisor that ends without having stopped its children takes them with it.
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        for running in self.members.values().filter_map(|member| member.running.as_ref()) {
+            running.kill();
+        }
+        let remains = self.take_vessels();
+        if self.superior.afterlife() == Afterlife::Close {
+            remains.iter().for_each(|vessel| vessel.close());
+        }
+        let stopped = Stopped { exit: Exit::Killed, forced: 0, abandoned: 0 };
+        let failure = self.start_failure(&Exit::Killed, None);
+        self.board.end();
+        self.superior.tell_ended(stopped, failure, remains);
+    }
+}
+
+impl Running {
+    fn kill(&self) {
+        match self {
+            Self::Actor(control) => control.give(Order::Kill),
+            Self::Supervisor { task, .. } => task.abort(),
+        }
+    }
+}
+
+impl Member {
+    fn vessels(&self) -> impl Iterator<Item = Arc<dyn Vessel>> {
+        let own = match &self.spec.kind {
+            ChildKind::Actor(actor) => Some(actor.vessel()),
+            ChildKind::Supervisor(_) => None,
+        };
+        self.remains.iter().cloned().chain(own)
+    }
+
+    /// The label of the child in metrics: an actor's own path.
+    fn path(&self, supervisor: &Arc<str>) -> Arc<str> {
+        match &self.spec.kind {
+            ChildKind::Actor(actor) => actor.vessel().cell().path().clone(),
+            ChildKind::Supervisor(_) => format!("{supervisor}/{}", self.spec.id()).into(),
+        }
+    }
+
+    /// Closes the mailboxes that the successor of a supervisor has not taken over.
+    fn close_unused_remains(&mut self) {
+        for vessel in self.remains.drain(..) {
+            if !vessel.cell().is_served() {
+                vessel.close();
+            }
+        }
+    }
+
+    /// Whether the child has made no progress for too long.
+    fn hangs(&mut self, now: Instant) -> bool {
+        let (Some(watch), ChildKind::Actor(actor)) = (&mut self.watch, &self.spec.kind) else {
+            return false;
+        };
+        let vessel = actor.vessel();
+        let cell = vessel.cell();
+        let is_occupied = self.running.is_some() && cell.occupied_for().is_some();
+        let progress = cell.progress();
+        if !is_occupied || progress != watch.progress {
+            watch.progress = progress;
+            watch.stuck_since = is_occupied.then_some(now);
+            return false;
+        }
+        let since = *watch.stuck_since.get_or_insert(now);
+        now.saturating_duration_since(since) >= watch.limit
+    }
+}
+
+fn launch_supervisor(
+    make: &(dyn Fn() -> SupervisorSpec + Send + Sync),
+    mut line: Line,
+    board: &Arc<Board>,
+    key: Key,
+) -> Option<Running> {
+    let spec = super::super::guard::guarded(make)
+        .map_err(|panic| format!("its spec panicked: {}", panic.text))
+        .and_then(|spec| spec.build().map_err(|error| error.to_string()));
+    let spec = match spec {
+        Ok(spec) => spec,
+        Err(reason) => {
+            line.ended_with(Exit::StartFailed { reason: reason.into() }, Vec::new());
+            return None;
+        }
+    };
+    let child_board = Arc::new(Board::new(&spec));
+    board.attach(key, child_board.clone());
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let superior = Superior::Parent { up: Some(Box::new(line.up_call())), line };
+    let driver = Driver::new(spec, child_board, inbox, superior);
+    let task = tokio::spawn(driver.run()).abort_handle();
+    Some(Running::Supervisor { commands, task })
+}
+
+fn answer(reply: Reply, outcome: Result<(), ChildError>) {
+    // Whoever does not wait for the answer does not need it.
+    let _ = reply.send(outcome);
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
