@@ -293,12 +293,9 @@ fn print_summary(summary: &Summary, output: &std::path::Path) {
     let width = summary.environments.keys().map(String::len).max().unwrap_or(0).max(11);
     say(&format!("{:width$}  tasks  rollouts   mean    std  pass@k", "environment"));
     for (name, environment) in &summary.environments {
-        let pass: Vec<_> = environment
-            .pass_at
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| shown(index + 1, environment.pass_at.len()));
-        let pass = pass.into_iter().map(|(index, share)| format!("{}: {share:.3}", index + 1));
+        let ks = environment.pass_at.iter().enumerate().map(|(index, share)| (index + 1, share));
+        let pass = ks.filter(|(k, _)| shown(*k, environment.pass_at.len()));
+        let pass = pass.map(|(k, share)| format!("{k}: {share:.3}"));
         say(&format!(
             "{name:width$}  {:>5}  {:>8}  {:.3}  {:.3}  {}",
             environment.tasks,

@@ -10,6 +10,7 @@ pub mod python;
 mod schema;
 mod session;
 mod tools;
+mod trial;
 
 use std::fmt;
 use std::future::Future;
@@ -27,7 +28,8 @@ pub use actor::OpenSession;
 pub use arguments::{ArgumentsError, parse_arguments};
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
-pub use tools::{ToolError, Tools};
+pub use tools::{Tool, ToolError, Tools};
+pub use trial::{Trial, TrialError};
 
 /// A task world. One instance serves all rollouts of a shard, so `&self` holds what they share and
 /// `Session` what they do not.
