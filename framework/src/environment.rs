@@ -10,6 +10,7 @@ pub mod python;
 mod schema;
 mod session;
 mod tools;
+mod trial;
 
 use std::fmt;
 use std::future::Future;
@@ -22,11 +23,13 @@ use crate::responses::{Fields, Response};
 use crate::task::{Row, Target, TargetError};
 use crate::wiring::{BuildError, Wiring};
 
-pub use actor::{EnvironmentActor, OpenSession};
+pub(crate) use actor::EnvironmentActor;
+pub use actor::OpenSession;
 pub use arguments::{ArgumentsError, parse_arguments};
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
-pub use tools::{ToolError, Tools};
+pub use tools::{Tool, ToolError, Tools};
+pub use trial::{Trial, TrialError};
 
 /// A task world. One instance serves all rollouts of a shard, so `&self` holds what they share and
 /// `Session` what they do not.
@@ -81,7 +84,8 @@ pub trait Environment: Sized + 'static {
     /// # Errors
     /// Fails if a key is missing or malformed; the row is then reported and kept out.
     fn target(row: &Row) -> Result<Target, TargetError> {
-        let text = serde_json::to_string(&row.extras).map_err(|e| TargetError::new(e.to_string()))?;
+        let text =
+            serde_json::to_string(&row.extras).map_err(|e| TargetError::new(e.to_string()))?;
         let target: Self::Target = schema::read_target(&text)?;
         Ok(Target::new(target))
     }

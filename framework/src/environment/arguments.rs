@@ -13,7 +13,7 @@ use super::python::{DecodeError, Json};
 use super::schema::Schema;
 use super::tools::ToolError;
 
-pub use problem::{Problem, Step};
+pub(super) use problem::Problem;
 
 /// Why arguments, or the keys of a row, do not fit their schema.
 #[derive(Debug, thiserror::Error)]
@@ -314,6 +314,37 @@ for text in json.load(sys.stdin):
         for text in [format!(r#"{{"count":{digits}}}"#), format!(r#"{{"count":" {digits}.0"}}"#)] {
             let big: Big = parse_arguments(&schema, &text).unwrap();
             assert_eq!(big.count.as_str(), digits);
+        }
+    }
+
+    #[test]
+    fn floats_beyond_json_reach_those_who_take_them() {
+        use super::super::python::Float;
+        #[derive(Debug, Deserialize, JsonSchema)]
+        struct Arguments {
+            a: Option<Float>,
+            b: Option<f64>,
+        }
+        let schema = schema_of::<Arguments>();
+        let read = |text| parse_arguments::<Arguments>(&schema, text);
+        assert!(read(r#"{"a":NaN}"#).unwrap().a.unwrap().0.is_nan());
+        assert_eq!(read(r#"{"a":" -inf","b":"2_0"}"#).unwrap().a, Some(Float(f64::NEG_INFINITY)));
+        assert_eq!(read(r#"{"a":null,"b":true}"#).unwrap().b, Some(1.0));
+        let error = read(r#"{"b":"inf"}"#).unwrap_err().into_text();
+        assert!(error.contains(r#""loc":["body","b"]"#), "{error}");
+    }
+
+    #[test]
+    fn no_float_is_off_by_a_bit() {
+        #[derive(Deserialize, JsonSchema)]
+        struct Arguments {
+            a: f64,
+        }
+        let schema = schema_of::<Arguments>();
+        for digits in ["0.7439993082085593", "142.64940296754523", "9007199254740993", "1e23"] {
+            let read: Arguments =
+                parse_arguments(&schema, &format!(r#"{{"a":{digits}}}"#)).unwrap();
+            assert_eq!(read.a.to_bits(), digits.parse::<f64>().unwrap().to_bits(), "{digits}");
         }
     }
 

@@ -40,12 +40,37 @@ pub struct Tools<E: Environment> {
     unknown: fn(&str) -> ToolError,
 }
 
-/// One tool.
-pub(super) struct Tool<E: Environment> {
+/// One tool. What [`Tools::add`] derives from the argument type can be said otherwise here.
+pub struct Tool<E: Environment> {
     name: &'static str,
     description: String,
+    /// What the arguments are read by.
     schema: Schema,
+    /// What the model is told instead, if anything.
+    offered: Option<Schema>,
+    ignores_arguments: bool,
     run: Box<dyn Run<E>>,
+}
+
+impl<E: Environment> Tool<E> {
+    /// Describes the tool in other words than its argument type's doc comment.
+    pub fn described(&mut self, text: impl Into<String>) -> &mut Self {
+        self.description = text.into();
+        self
+    }
+
+    /// Offers the model the schema of another type than the one that its arguments are read as: a
+    /// tool may take more than it asks for.
+    pub fn offered_as<A: JsonSchema>(&mut self) -> &mut Self {
+        self.offered = Some(schema_of::<A>());
+        self
+    }
+
+    /// Reads `{}` whatever the model sends, JSON or not.
+    pub fn ignoring_arguments(&mut self) -> &mut Self {
+        self.ignores_arguments = true;
+        self
+    }
 }
 
 /// Runs a tool on arguments that are still text.
@@ -103,7 +128,8 @@ impl<E: Environment> Tools<E> {
         &mut self,
         name: &'static str,
         function: impl for<'a> AsyncFn(&'a E, &'a mut E::Session, A) -> Result<R, ToolError> + 'static,
-    ) where
+    ) -> &mut Tool<E>
+    where
         A: DeserializeOwned + JsonSchema + 'static,
         R: Serialize + 'static,
     {
@@ -111,7 +137,9 @@ impl<E: Environment> Tools<E> {
         let schema = schema_of::<A>();
         let description = schema.description().unwrap_or_default().to_owned();
         let run = Box::new(Typed { function, arguments: PhantomData::<fn() -> (A, R)> });
-        self.entries.push(Tool { name, description, schema, run });
+        let tool = Tool { name, description, schema, offered: None, ignores_arguments: false, run };
+        self.entries.push(tool);
+        self.entries.last_mut().expect("a tool was just added")
     }
 
     /// Sets what the model reads when it calls a tool that does not exist; `{"detail":"Not Found"}`
@@ -140,26 +168,32 @@ impl<E: Environment> Tools<E> {
         arguments: &str,
     ) -> Result<String, ToolError> {
         let tool = &self.entries[index];
+        let arguments = if tool.ignores_arguments { "{}" } else { arguments };
         tool.run.run(&tool.schema, environment, session, arguments).await
     }
 
     /// The tools as a request's `tools` list; `None` if there is none.
     pub(crate) fn specs(&self) -> Option<Box<RawValue>> {
-        #[derive(Serialize)]
-        struct Spec<'a> {
-            r#type: &'static str,
-            name: &'a str,
-            description: &'a str,
-            parameters: &'a serde_json::Value,
-            strict: bool,
-        }
-        let spec = |tool| {
-            let Tool { name, description, schema, run: _ } = tool;
-            let parameters = schema.as_value();
-            Spec { r#type: "function", name, description, parameters, strict: true }
-        };
-        let specs: Vec<_> = self.entries.iter().map(spec).collect();
+        let specs: Vec<_> = self.entries.iter().map(Spec::from).collect();
         let text = to_raw_value(&specs).expect("a schema serialises to JSON");
         (!specs.is_empty()).then_some(text)
+    }
+}
+
+/// A tool as models read it.
+#[derive(Serialize)]
+struct Spec<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a serde_json::Value,
+    strict: bool,
+}
+
+impl<'a, E: Environment> From<&'a Tool<E>> for Spec<'a> {
+    fn from(tool: &'a Tool<E>) -> Self {
+        let Tool { name, description, schema, offered, .. } = tool;
+        let parameters = offered.as_ref().unwrap_or(schema).as_value();
+        Self { r#type: "function", name, description, parameters, strict: true }
     }
 }

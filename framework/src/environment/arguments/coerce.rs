@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::super::python::Json;
 use super::super::python::lax::{self, Refusal};
+use super::super::python::{Float, Json};
 use super::problem::{Problem, Step};
 
 /// Problems listed at most, so that an answer stays readable whatever the model sent.
@@ -49,7 +49,7 @@ impl Walk {
         let is_a = |name: &str| type_of(schema) == Some(name);
         match value {
             _ if is_a("integer") => self.scalar(lax::integer(value).map(Json::Integer), value),
-            _ if is_a("number") => self.scalar(lax::float(value).map(Json::Float), value),
+            _ if is_a("number") => self.scalar(lax::float(value).map(number), value),
             _ if is_a("boolean") => self.scalar(lax::boolean(value).map(Json::Bool), value),
             Json::String(_) if is_a("string") => value.clone(),
             _ if is_a("string") => self.refuse(STRING_TYPE, value),
@@ -138,6 +138,14 @@ impl Walk {
         };
         Json::Object(entries.iter().map(entry).collect())
     }
+}
+
+/// A float as JSON that [`Float`] reads: there is no number for `NaN` and the infinities.
+fn number(value: f64) -> Json {
+    if value.is_finite() {
+        return Json::Float(value);
+    }
+    Json::String(Float(value).to_string().into())
 }
 
 /// The only type of a schema besides `null`.
