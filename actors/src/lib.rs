@@ -3,6 +3,7 @@
 pub mod jsonl;
 pub mod memory;
 pub mod openai;
+pub mod replay;
 pub mod scripted;
 pub mod tool_loop;
 mod turn;
@@ -12,5 +13,9 @@ use framework::kinds::Kinds;
 
 /// Registers every kind of this crate.
 pub fn register(kinds: Kinds) -> Kinds {
-    kinds.agent::<tool_loop::ToolLoop>().model::<openai::Openai>().model::<scripted::Scripted>()
+    kinds
+        .agent::<tool_loop::ToolLoop>()
+        .model::<openai::Openai>()
+        .model::<replay::Replay>()
+        .model::<scripted::Scripted>()
 }
