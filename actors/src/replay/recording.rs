@@ -1,6 +1,7 @@
 //! A rollouts file, read once per process and shared by all shards.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -45,17 +46,35 @@ pub(super) struct Recorded {
 pub(super) enum RecordingError {
     #[error("cannot read `{path}`: {reason}", path = path.display())]
     Read { path: PathBuf, reason: String },
-    #[error("`{path}` has lines that are no recorded rollouts: {}", listing(problems, *count), path = path.display())]
-    Lines { path: PathBuf, problems: Vec<String>, count: usize },
+    #[error("`{path}` has lines that are no recorded rollouts: {problems}", path = path.display())]
+    Lines { path: PathBuf, problems: Problems },
     #[error("`{path}` holds no rollouts", path = path.display())]
     Empty { path: PathBuf },
 }
 
-fn listing(problems: &[String], count: usize) -> String {
-    let named = problems.join("; ");
-    match count - problems.len() {
-        0 => named,
-        more => format!("{named}; and {more} more"),
+/// The malformed lines of a file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Problems {
+    named: Vec<String>,
+    count: usize,
+}
+
+impl Problems {
+    fn add(&mut self, line: usize, problem: &str) {
+        self.count += 1;
+        if self.named.len() < PROBLEMS_MAX {
+            self.named.push(format!("line {line}: {problem}"));
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.join("; "))?;
+        match self.count - self.named.len() {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 
@@ -90,7 +109,7 @@ impl Recording {
 
     fn read(path: &Path, mut file: impl BufRead) -> Result<Self, RecordingError> {
         let mut records = vec![];
-        let (mut problems, mut count) = (vec![], 0);
+        let mut problems = Problems::default();
         let mut text = String::new();
         for line in 1.. {
             text.clear();
@@ -102,17 +121,12 @@ impl Recording {
             }
             match Recorded::parse(line, &text) {
                 Ok(recorded) => records.push(recorded),
-                Err(problem) => {
-                    count += 1;
-                    if problems.len() < PROBLEMS_MAX {
-                        problems.push(format!("line {line}: {problem}"));
-                    }
-                }
+                Err(problem) => problems.add(line, &problem),
             }
         }
         let path = path.to_owned();
-        if count > 0 {
-            return Err(RecordingError::Lines { path, problems, count });
+        if problems.count > 0 {
+            return Err(RecordingError::Lines { path, problems });
         }
         if records.is_empty() {
             return Err(RecordingError::Empty { path });
