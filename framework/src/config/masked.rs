@@ -108,3 +108,110 @@ impl Mask {
         if is_secret || is_telling { MASK.to_owned() } else { text.replace("${", "\\${") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Loader;
+
+    const YAML: &str = "\
+policy_api_key: sk-verysecret
+policy_model_name: small
+models:
+  policy:
+    kind: openai
+    settings:
+      api_key: ${policy_api_key}
+      model: ${policy_model_name}
+      headers: { X-Custom: 'Bearer ${policy_api_key}', X-Literal: '\\${not}' }
+      max_output_tokens: 100
+      tokenizer: t
+      passwords: [one, 2, null]
+      note: contains sk-verysecret literally
+      truth: 'yes'
+environments:
+  weather: { kind: simple_weather }
+agents:
+  solver: { kind: tool_loop, environment: weather, model: policy, settings: { max_steps: 8 } }
+collect: { output: out.jsonl, rollout_timeout: 90s }
+";
+
+    const PRINTED: &str = "\
+policy_api_key: \"***\"
+policy_model_name: small
+models:
+  policy:
+    kind: openai
+    timeout: 10m
+    max_in_flight: 65536
+    mailbox: 65536
+    settings:
+      api_key: \"***\"
+      headers:
+        X-Custom: \"***\"
+        X-Literal: \"\\\\${not}\"
+      max_output_tokens: 100
+      model: small
+      note: \"***\"
+      passwords:
+        - \"***\"
+        - \"***\"
+        - ~
+      tokenizer: t
+      truth: \"yes\"
+environments:
+  weather:
+    kind: simple_weather
+    tool_timeout: 1m
+    verify_timeout: 2m
+    max_sessions: 100000
+    session_idle_timeout: ~
+    settings: {}
+agents:
+  solver:
+    kind: tool_loop
+    environment: weather
+    model: policy
+    models: {}
+    datasets: []
+    settings:
+      max_steps: 8
+collect:
+  agent: ~
+  agents: []
+  dataset: ~
+  output: out.jsonl
+  repeats: 1
+  limit: ~
+  max_in_flight: 256
+  max_attempts: 3
+  rollout_timeout: 90s
+  sync_interval: 1s
+  failure_limit: ~
+runtime:
+  shards: ~
+  shutdown_timeout: 10s
+  session_idle_timeout: 10m
+  heartbeat: 100ms
+telemetry:
+  prometheus: ~
+";
+
+    #[test]
+    fn everything_is_printed_but_secrets() {
+        let config = Loader::new().text("a.yaml", YAML).load().unwrap();
+        assert_eq!(config.to_masked_yaml(), PRINTED);
+    }
+
+    #[test]
+    fn what_is_printed_can_be_loaded_and_prints_itself() {
+        let config = Loader::new().text("printed.yaml", PRINTED).load().unwrap();
+        assert_eq!(config.to_masked_yaml(), PRINTED);
+    }
+
+    #[test]
+    fn a_secret_outside_of_the_settings_is_masked_too() {
+        let yaml = "hf_token: abc\nmodels: { m: { kind: 'x${hf_token}' } }\n";
+        let printed = Loader::new().text("a.yaml", yaml).load().unwrap().to_masked_yaml();
+        assert!(printed.contains("kind: \"***\"") && !printed.contains("abc"), "{printed}");
+    }
+}
