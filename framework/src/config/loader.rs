@@ -310,6 +310,17 @@ collect: { output: out.jsonl }
     }
 
     #[test]
+    fn text_from_outside_stays_a_string_through_interpolation() {
+        let config = Loader::new()
+            .text("a.yaml", "models: { m: { kind: '${name}', timeout: '${env:WAIT,5}' } }")
+            .environment(variables([("REHEARSAL__NAME", "007")]))
+            .load()
+            .unwrap();
+        assert_eq!(config.models["m"].kind, "007");
+        assert_eq!(config.models["m"].timeout, TimeSpan::from_secs(5));
+    }
+
+    #[test]
     fn an_assignment_reaches_into_lists_and_unsets_with_null() {
         let datasets =
             "agents: { solver: { datasets: [{ name: a, type: example, path: a.jsonl }] } }\n";

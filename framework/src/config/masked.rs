@@ -80,32 +80,33 @@ impl Mask {
 
     /// Masks a value; `node` is the tree's knowledge of it, where it was written and is no default.
     fn value(&self, value: Yaml, node: Option<&Node>) -> Yaml {
-        let is_secret = node.is_some_and(|node| node.secrecy == Secrecy::Secret);
-        match value {
-            Yaml::Hash(entries) => Yaml::Hash(
-                entries
-                    .into_iter()
-                    .map(|(key, child)| {
-                        let child_node = key.as_str().and_then(|key| node?.get(key));
-                        (key, self.value(child, child_node))
-                    })
-                    .collect(),
-            ),
-            Yaml::Array(items) => {
+        let secrecy = node.map_or(Secrecy::Open, |node| node.secrecy);
+        match (value, secrecy) {
+            (Yaml::Hash(entries), _) => Yaml::Hash(self.entries(entries, node)),
+            (Yaml::Array(items), _) => {
                 let child_node = |index: usize| node.and_then(|node| node.get(&index.to_string()));
                 let mask = |(index, item)| self.value(item, child_node(index));
                 Yaml::Array(items.into_iter().enumerate().map(mask).collect())
             }
-            Yaml::String(text) => Yaml::String(self.text(text, is_secret)),
-            Yaml::Null => Yaml::Null,
-            _ if is_secret => Yaml::String(MASK.to_owned()),
-            scalar => scalar,
+            (Yaml::Null, _) => Yaml::Null,
+            (_, Secrecy::Secret) => Yaml::String(MASK.to_owned()),
+            (Yaml::String(text), Secrecy::Open) => Yaml::String(self.text(text)),
+            (scalar, Secrecy::Open) => scalar,
         }
     }
 
-    fn text(&self, text: String, is_secret: bool) -> String {
+    fn entries(&self, entries: Hash, node: Option<&Node>) -> Hash {
+        let mask = |(key, child): (Yaml, Yaml)| {
+            let child_node = key.as_str().and_then(|key| node?.get(key));
+            (key, self.value(child, child_node))
+        };
+        entries.into_iter().map(mask).collect()
+    }
+
+    /// Masks a text that tells a secret, and keeps any other from being interpolated again.
+    fn text(&self, text: String) -> String {
         let is_telling = self.secrets.iter().any(|secret| text.contains(secret.as_str()));
-        if is_secret || is_telling { MASK.to_owned() } else { text.replace("${", "\\${") }
+        if is_telling { MASK.to_owned() } else { text.replace("${", "\\${") }
     }
 }
 

@@ -191,6 +191,31 @@ listen: here";
     }
 
     #[test]
+    fn long_texts_are_shown_by_their_beginning() {
+        let found = problems::<u8>(&format!("a: {}", "x".repeat(200)));
+        assert_eq!(found, ["a.yaml:4: `…`: expected an integer from 0 to 255, found a map"]);
+        let found = problems::<BTreeMap<String, u8>>(&format!("a: {}", "é".repeat(200)));
+        let shown = "é".repeat(80);
+        assert_eq!(
+            found,
+            [format!("a.yaml:5: `….a`: expected an integer from 0 to 255, found text `{shown}…`")]
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_refused() {
+        let yaml = "models: { m: { kind: k, settings: { a: .nan, b: -.inf } } }";
+        let problems = Loader::new().text("a.yaml", yaml).load().unwrap_err().to_string();
+        let problem = |key, number| {
+            format!(
+                "a.yaml:1: `models.m.settings.{key}`: expected a finite number, found number `{number}`"
+            )
+        };
+        let lines: Vec<&str> = problems.lines().collect();
+        assert_eq!(lines, [problem("a", "NaN"), problem("b", "-inf")]);
+    }
+
+    #[test]
     fn a_wrong_variant_is_reported_with_the_right_ones() {
         let yaml = "base_url: x\nretries: 1\nbackoff: exponentiall";
         let found = settings(yaml).parse::<Client>().unwrap_err();

@@ -101,19 +101,22 @@ impl Run {
                 (path, value_cause.into_fault(node))
             }
         };
+        if let Some(next) = self.after_placeholder(&path) {
+            return next;
+        }
+        self.holes.borrow_mut().insert(path.clone(), 0);
+        problems.push(Problem::new(origin(root, root_path, &path), path, fault));
+        Next::Run
+    }
+
+    /// What to do about an error that is none of the configuration but comes of a placeholder.
+    fn after_placeholder(&self, path: &KeyPath) -> Option<Next> {
         let mut holes = self.holes.borrow_mut();
         if let Some((_, attempts)) = holes.iter_mut().find(|(hole, _)| path.starts_with(hole)) {
             *attempts += 1;
-            return if *attempts < PLACEHOLDERS { Next::Run } else { Next::Stop };
+            return Some(if *attempts < PLACEHOLDERS { Next::Run } else { Next::Stop });
         }
-        let is_made_of_placeholders = holes.keys().any(|hole| hole.starts_with(&path))
-            || self.met_broken.borrow().iter().any(|broken| broken.starts_with(&path));
-        if is_made_of_placeholders {
-            return Next::Stop;
-        }
-        holes.insert(path.clone(), 0);
-        problems.push(Problem::new(origin(root, root_path, &path), path, fault));
-        Next::Run
+        holes.keys().any(|hole| hole.starts_with(path)).then_some(Next::Stop)
     }
 
     fn unknown_keys(&self, root: &Node, root_path: &KeyPath) -> Vec<Problem> {

@@ -77,7 +77,10 @@ impl<'a, 'r> Reader<'a, 'r> {
                 Ok(value) => visitor.visit_u64(value),
                 Err(_) => visitor.visit_i64(*value as i64),
             },
-            Value::Float(value) => visitor.visit_f64(*value),
+            Value::Float(value) if value.is_finite() => visitor.visit_f64(*value),
+            Value::Float(value) => {
+                Err(de::Error::invalid_value(Unexpected::Float(*value), &"a finite number"))
+            }
             Value::Text(value) => visitor.visit_borrowed_str(value),
             Value::List(items) => self.items(items, visitor),
             Value::Map(entries) => self.entries(entries, None, visitor),
