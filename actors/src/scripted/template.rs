@@ -105,6 +105,16 @@ impl Templates {
         }
     }
 
+    /// Compiles an expression to text that is empty unless it is true.
+    pub(super) fn condition(
+        &mut self,
+        path: &str,
+        expression: &str,
+        problems: &mut Problems,
+    ) -> Text {
+        self.text(path, &format!("{{{{ 'true' if ({expression}) else '' }}}}"), problems)
+    }
+
     fn reads(&self, path: &str, problems: &mut Problems) -> Vec<Variable> {
         let Ok(template) = self.0.get_template(path) else {
             return vec![];
