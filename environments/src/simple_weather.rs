@@ -8,10 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct SimpleWeather;
 /// stub
 #[derive(Deserialize, JsonSchema)]
-pub struct City { city: String }
+pub struct City {
+    city: String,
+}
 /// stub
 #[derive(Serialize)]
-pub struct W { city: String, weather_description: String }
+pub struct W {
+    city: String,
+    weather_description: String,
+}
 /// t
 #[derive(Deserialize, JsonSchema)]
 pub struct Target {}
@@ -24,8 +29,16 @@ impl Environment for SimpleWeather {
     type Config = serde::de::IgnoredAny;
     type Target = Target;
     type Session = ();
-    fn new(_: Self::Config, _: &Wiring) -> Result<Self, BuildError> { Ok(Self) }
-    fn tools(tools: &mut Tools<Self>) { tools.add("get_weather", get_weather); }
-    async fn open(&self, _: &Target) -> Result<(), EnvironmentError> { Ok(()) }
-    async fn verify(&self, _: (), _: &Target, _: &Response) -> Result<Verdict, EnvironmentError> { Ok(Verdict::new(Reward::ONE)) }
+    fn new(_: Self::Config, _: &Wiring) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+    fn tools(tools: &mut Tools<Self>) {
+        tools.add("get_weather", get_weather);
+    }
+    async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
+        Ok(())
+    }
+    async fn verify(&self, _: (), _: &Target, _: &Response) -> Result<Verdict, EnvironmentError> {
+        Ok(Verdict::new(Reward::ONE))
+    }
 }
