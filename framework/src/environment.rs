@@ -24,7 +24,6 @@ use crate::task::{Row, Target, TargetError};
 use crate::wiring::{BuildError, Wiring};
 
 pub use actor::{EnvironmentActor, OpenSession};
-pub use arguments::{ArgumentsError, parse_arguments};
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};

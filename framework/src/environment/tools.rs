@@ -174,7 +174,7 @@ impl<E: Environment> Tools<E> {
     }
 
     /// The tools as a request's `tools` list; `None` if there is none.
-    pub(crate) fn specs(&self) -> Option<Box<RawValue>> {
+    pub(crate) fn specs<'a>(&'a self) -> Option<Box<RawValue>> {
         #[derive(Serialize)]
         struct Spec<'a> {
             r#type: &'static str,
@@ -183,10 +183,12 @@ impl<E: Environment> Tools<E> {
             parameters: &'a serde_json::Value,
             strict: bool,
         }
-        let spec = |tool| {
-            let Tool { name, description, schema, offered, .. } = tool;
-            let parameters = offered.as_ref().unwrap_or(schema).as_value();
-            Spec { r#type: "function", name, description, parameters, strict: true }
+        let spec = |tool: &'a Tool<E>| Spec {
+            r#type: "function",
+            name: tool.name,
+            description: &tool.description,
+            parameters: tool.offered.as_ref().unwrap_or(&tool.schema).as_value(),
+            strict: true,
         };
         let specs: Vec<_> = self.entries.iter().map(spec).collect();
         let text = to_raw_value(&specs).expect("a schema serialises to JSON");

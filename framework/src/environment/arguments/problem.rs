@@ -9,7 +9,7 @@ use super::super::python::{Json, Quoted};
 
 /// One thing that does not fit.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub(in crate::environment) struct Problem {
     kind: &'static str,
     location: Vec<Step>,
     message: String,
@@ -20,7 +20,7 @@ pub struct Problem {
 
 /// One step of the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Into an object's key.
     Key(Box<str>),
     /// Into a list's item.

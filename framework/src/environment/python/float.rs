@@ -53,7 +53,7 @@ pub fn float_repr(value: f64) -> String {
 }
 
 /// What Python says when it is to write `NaN` or an infinity as strict JSON.
-pub const NOT_COMPLIANT: &str = "Out of range float values are not JSON compliant";
+pub(super) const NOT_COMPLIANT: &str = "Out of range float values are not JSON compliant";
 
 /// As Python's `repr`; fails on `NaN` and infinities.
 impl Serialize for Float {
