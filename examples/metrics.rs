@@ -38,7 +38,11 @@ async fn scrape(address: std::net::SocketAddr) -> std::io::Result<String> {
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
-    let wanted = ["rehearsal_rollouts_total{", "rehearsal_rollouts_in_flight", "rehearsal_tool_calls_total{"];
+    let wanted = [
+        "rehearsal_rollouts_total{",
+        "rehearsal_rollouts_in_flight",
+        "rehearsal_tool_calls_total{",
+    ];
     let lines = text.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name)));
     Ok(lines.map(|line| format!("  {line}\n")).collect())
 }

@@ -44,13 +44,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let child = ChildSpec::actor(&leaderboard, "leaderboard", runtime.placement(0), || {
         Ok(Leaderboard::default())
     });
-    runtime.services().start_child(child).await?;
+    runtime.start_service(child).await?;
 
     let soon = || Instant::now() + Duration::from_secs(5);
     println!("best: {:?}", earned.ask(Earned(0.5), soon()).await);
     println!("best: {:?}", earned.ask(Earned(f64::NAN), soon()).await);
     println!("best: {:?}", earned.ask(Earned(0.25), soon()).await);
-    println!("{}", runtime.tree().await);
+    println!("{}", runtime.tree());
     runtime.stop().await;
     Ok(())
 }

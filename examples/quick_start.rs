@@ -16,7 +16,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let summary = runtime.collect(collection, Arc::new(records.clone()), progress).await?;
 
     for (name, rewards) in &summary.environments {
-        println!("{name}: {} tasks, {} rollouts, mean reward {:.3}", rewards.tasks, rewards.rollouts, rewards.mean);
+        println!(
+            "{name}: {} tasks, {} rollouts, mean reward {:.3}",
+            rewards.tasks, rewards.rollouts, rewards.mean
+        );
     }
     if let Some(record) = records.take().first() {
         println!("rollout {} is a record of {} bytes", record.key, record.line.len());

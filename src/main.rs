@@ -14,8 +14,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rehearsal::framework::collection::Snapshot;
 use rehearsal::framework::config::{Config, Problems};
 use rehearsal::framework::rescore::{Rescore, RescoreError, RescoreSummary};
-use rehearsal::framework::runtime::{RuntimeError, check};
 use rehearsal::framework::rollout::Culprit;
+use rehearsal::framework::runtime::{RuntimeError, check};
 use rehearsal::prelude::*;
 
 /// Runs reinforcement-learning rollouts of LLM agents as supervised actors in one process.
@@ -49,7 +49,9 @@ enum Command {
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  rehearsal completions bash > ~/.local/share/bash-completion/completions/rehearsal")]
+    #[command(
+        after_help = "Example:\n  rehearsal completions bash > ~/.local/share/bash-completion/completions/rehearsal"
+    )]
     Completions {
         /// The shell.
         shell: Shell,
@@ -270,21 +272,30 @@ fn show(bar: &ProgressBar, snapshot: &Snapshot) {
     let reward = snapshot.reward_mean.map(|mean| format!("reward {mean:.3}  "));
     let failed = Culprit::ALL.iter().zip(&snapshot.failed).filter(|(_, count)| **count > 0);
     let failed: Vec<_> = failed.map(|(culprit, count)| format!("{culprit} {count}")).collect();
-    let failed = if failed.is_empty() { String::new() } else { format!("failed: {}", failed.join(", ")) };
+    let failed =
+        if failed.is_empty() { String::new() } else { format!("failed: {}", failed.join(", ")) };
     bar.set_message(format!("{}{failed}", reward.unwrap_or_default()));
 }
 
 fn print_summary(summary: &Summary, output: &std::path::Path) {
     let seconds = summary.seconds;
     let rate = summary.scored as f64 / seconds.max(1e-9);
-    let kept = if summary.kept > 0 { format!(" (and {} kept from before)", summary.kept) } else { String::new() };
-    say(&format!("{} rollouts in {seconds:.2} s, {rate:.0}/s{kept} -> {}", summary.scored, output.display()));
+    let kept = if summary.kept > 0 {
+        format!(" (and {} kept from before)", summary.kept)
+    } else {
+        String::new()
+    };
+    say(&format!(
+        "{} rollouts in {seconds:.2} s, {rate:.0}/s{kept} -> {}",
+        summary.scored,
+        output.display()
+    ));
     let width = summary.environments.keys().map(String::len).max().unwrap_or(0).max(11);
     say(&format!("{:width$}  tasks  rollouts   mean    std  pass@k", "environment"));
     for (name, environment) in &summary.environments {
-        let pass: Vec<_> =
-            environment.pass_at.iter().enumerate().filter(|(index, _)| shown(index + 1, environment.pass_at.len()));
-        let pass = pass.into_iter().map(|(index, share)| format!("{}: {share:.3}", index + 1));
+        let ks = environment.pass_at.iter().enumerate().map(|(index, share)| (index + 1, share));
+        let pass = ks.filter(|(k, _)| shown(*k, environment.pass_at.len()));
+        let pass = pass.map(|(k, share)| format!("{k}: {share:.3}"));
         say(&format!(
             "{name:width$}  {:>5}  {:>8}  {:.3}  {:.3}  {}",
             environment.tasks,
@@ -355,7 +366,9 @@ async fn verify(arguments: Verify) -> Result<ExitCode, Fatal> {
     bar.finish_and_clear();
     runtime.stop().await;
     let RescoreSummary { scored, left_out, mean, changed } = result?;
-    say(&format!("{scored} rollouts scored, mean reward {mean:.3}; {changed} differ from their recorded reward; {left_out} left out"));
+    say(&format!(
+        "{scored} rollouts scored, mean reward {mean:.3}; {changed} differ from their recorded reward; {left_out} left out"
+    ));
     Ok(if left_out > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 

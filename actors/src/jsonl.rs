@@ -119,7 +119,7 @@ fn end_of_last_line(file: &mut File) -> io::Result<u64> {
         let start = end.saturating_sub(CHUNK);
         file.seek(SeekFrom::Start(start))?;
         buffer.clear();
-        file.by_ref().take(end - start).read_to_end(&mut buffer)?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut buffer)?;
         if let Some(newline) = buffer.iter().rposition(|byte| *byte == b'\n') {
             return Ok(start + newline as u64 + 1);
         }

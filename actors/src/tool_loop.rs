@@ -112,10 +112,7 @@ impl Trajectory {
 }
 
 /// The task's parameters, with the environment's tools if the task brings none of its own.
-fn with_tools(
-    params: &Arc<CreateParams>,
-    session: &Session,
-) -> Result<Arc<CreateParams>, Failure> {
+fn with_tools(params: &Arc<CreateParams>, session: &Session) -> Result<Arc<CreateParams>, Failure> {
     let Some(tools) = session.tools().filter(|_| !params.fields().contains("tools")) else {
         return Ok(params.clone());
     };

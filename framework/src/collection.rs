@@ -129,7 +129,9 @@ impl CollectError {
         match self {
             Self::Dataset(error) => error.hint(),
             Self::Recorder(error) => error.hint(),
-            Self::Nothing { .. } => Some("name an agent with `datasets:`, or another `collect.dataset`"),
+            Self::Nothing { .. } => {
+                Some("name an agent with `datasets:`, or another `collect.dataset`")
+            }
             Self::GaveUp { .. } => Some("what was collected is safe; run again with `--resume`"),
         }
     }

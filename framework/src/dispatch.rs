@@ -119,7 +119,9 @@ fn agent_failed(error: &AskError, timeout: Duration) -> Failure {
             let seconds = timeout.as_secs_f64();
             Failure::retryable(
                 Culprit::Runtime,
-                format_args!("the rollout did not end within {seconds:.1} s (`collect.rollout_timeout`)"),
+                format_args!(
+                    "the rollout did not end within {seconds:.1} s (`collect.rollout_timeout`)"
+                ),
             )
         }
         AskError::Crashed { .. } => Failure::retryable(Culprit::Agent, error),

@@ -23,7 +23,8 @@ use crate::responses::{Fields, Response};
 use crate::task::{Row, Target, TargetError};
 use crate::wiring::{BuildError, Wiring};
 
-pub use actor::{EnvironmentActor, OpenSession};
+pub(crate) use actor::EnvironmentActor;
+pub use actor::OpenSession;
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};
@@ -82,7 +83,8 @@ pub trait Environment: Sized + 'static {
     /// # Errors
     /// Fails if a key is missing or malformed; the row is then reported and kept out.
     fn target(row: &Row) -> Result<Target, TargetError> {
-        let text = serde_json::to_string(&row.extras).map_err(|e| TargetError::new(e.to_string()))?;
+        let text =
+            serde_json::to_string(&row.extras).map_err(|e| TargetError::new(e.to_string()))?;
         let target: Self::Target = schema::read_target(&text)?;
         Ok(Target::new(target))
     }

@@ -4,22 +4,17 @@
 //! file works with names and handles and knows no type.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::agent::{Agent, AgentActor, Attempt};
-use crate::config::{
-    AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings,
-};
+use crate::config::{AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings};
 use crate::environment::{
     Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Tools,
 };
 use crate::metrics::ModelMetrics;
 use crate::model::{Generate, Model, ModelActor};
-use crate::supervision::{
-    ActorRef, ChildSpec, DynamicSupervisor, Handle, Placement, StartError,
-};
+use crate::supervision::{ActorRef, ChildSpec, Handle, Placement, StartError};
 use crate::task::{Row, Target, TargetError};
 use crate::wiring::{Directory, Wiring};
 
@@ -185,14 +180,14 @@ fn environment_child<E: Environment>(
 ) -> Result<Child<OpenSession>, Problems> {
     let config: E::Config = spec.settings.parse()?;
     let actor = seat.actor::<EnvironmentActor<E>>("environments", MAILBOX);
-    let limits =
-        SessionLimits { tool: spec.tool_timeout.duration(), verify: spec.verify_timeout.duration() };
+    let limits = SessionLimits {
+        tool: spec.tool_timeout.duration(),
+        verify: spec.verify_timeout.duration(),
+    };
     let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
-    let path = format!("{}/sessions", actor.path());
     Ok(seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
-        let sessions = Rc::new(DynamicSupervisor::new(path.as_str(), sessions_max));
-        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions))
+        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions_max))
     }))
 }
 

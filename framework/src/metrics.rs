@@ -18,7 +18,6 @@ use metrics::{Counter, Gauge, Histogram, Unit};
 
 use self::family::{Description, Family};
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the actor runtime is the caller"))]
 mod actor;
 mod exporter;
 mod family;
@@ -26,7 +25,6 @@ mod handles;
 mod http;
 mod process;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the actor runtime is the caller"))]
 pub(crate) use self::actor::{
     ActorMetrics, actor_exited, actor_restarted, ask_failed, dead_letter, supervisor_escalated,
     task_panicked,

@@ -192,13 +192,23 @@ impl ModelError {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Timeout { .. } => Some("raise the model's `timeout`, or look at the endpoint's load"),
+            Self::Timeout { .. } => {
+                Some("raise the model's `timeout`, or look at the endpoint's load")
+            }
             Self::Connection { .. } => Some("check `base_url`, and that the endpoint is up"),
-            Self::RateLimited { .. } => Some("lower `collect.max_in_flight` or the model's `max_in_flight`"),
+            Self::RateLimited { .. } => {
+                Some("lower `collect.max_in_flight` or the model's `max_in_flight`")
+            }
             Self::Authentication { .. } => Some("check `api_key`, which belongs into `env.yaml`"),
-            Self::UnknownModel { .. } => Some("check `model`, and that `base_url` ends in the API's path (mostly `/v1`)"),
-            Self::ContextLength { .. } => Some("lower the agent's `max_steps`, or use a model with a longer context"),
-            Self::Malformed { .. } => Some("check that `base_url` is an endpoint of the Responses API"),
+            Self::UnknownModel { .. } => {
+                Some("check `model`, and that `base_url` ends in the API's path (mostly `/v1`)")
+            }
+            Self::ContextLength { .. } => {
+                Some("lower the agent's `max_steps`, or use a model with a longer context")
+            }
+            Self::Malformed { .. } => {
+                Some("check that `base_url` is an endpoint of the Responses API")
+            }
             Self::Unavailable { .. }
             | Self::BadRequest { .. }
             | Self::NoReply { .. }

@@ -114,7 +114,9 @@ impl RecorderError {
             Self::Exists { .. } => Some(
                 "continue it with `--resume`, replace it with `--overwrite`, or name another `collect.output`",
             ),
-            Self::NotARecord { .. } => Some("`collect.output` must name a file that `rehearsal collect` wrote"),
+            Self::NotARecord { .. } => {
+                Some("`collect.output` must name a file that `rehearsal collect` wrote")
+            }
         }
     }
 }

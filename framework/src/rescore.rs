@@ -173,11 +173,7 @@ impl Runtime {
         }
     }
 
-    async fn score_row(
-        &self,
-        row: Row,
-        default: Option<&str>,
-    ) -> (u64, Result<Scored, String>) {
+    async fn score_row(&self, row: Row, default: Option<&str>) -> (u64, Result<Scored, String>) {
         let line = row.line;
         let scored = match row.text {
             Ok((task, rollout)) => self.score(line, &task, &rollout, default).await,
@@ -203,10 +199,8 @@ impl Runtime {
             let count = self.config().environments.len();
             text(&RescoreError::WhichEnvironment { count })
         })?;
-        let id = provenance.map_or_else(
-            || TaskId::of_row("rescored", "tasks", line),
-            |known| known.task.clone(),
-        );
+        let id = provenance
+            .map_or_else(|| TaskId::of_row("rescored", "tasks", line), |known| known.task.clone());
         let task = self.environment_task(environment, id, task).map_err(|error| text(&error))?;
         warn_if_prompts_differ(line, &recorded, &task);
         let deadline = Instant::now() + TIMEOUT;

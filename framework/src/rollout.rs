@@ -292,7 +292,11 @@ mod tests {
     use serde_json::Value;
 
     fn task(line: &str) -> Task {
-        Task::new(TaskId::of_row("solver", "example", 1), Row::parse(line).unwrap(), Target::new(()))
+        Task::new(
+            TaskId::of_row("solver", "example", 1),
+            Row::parse(line).unwrap(),
+            Target::new(()),
+        )
     }
 
     fn rollout() -> Rollout {
@@ -331,8 +335,7 @@ mod tests {
         let key = task.rollout(0);
         let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 3 };
         let failure = Failure::retryable(Culprit::Model, "endpoint is down");
-        let value: Value =
-            serde_json::from_str(&origin.failure_record(&task, &failure)).unwrap();
+        let value: Value = serde_json::from_str(&origin.failure_record(&task, &failure)).unwrap();
         assert!(value.get("reward").is_none());
         assert_eq!(value["rehearsal"]["failure"]["culprit"], "model");
     }

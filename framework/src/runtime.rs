@@ -9,7 +9,7 @@
 //! ├── environments     one_for_one    weather/0 … ; each with a dynamic supervisor of its sessions
 //! ├── agents           one_for_one    solver/0 …
 //! ├── collection       rest_for_one   recorder, collector (while one runs)
-//! └── services         one_for_one    an embedder's own actors
+//! └── services/…       one_for_one    an embedder's own actors, each under a supervisor of its own
 //! ```
 
 use std::collections::BTreeMap;
@@ -37,8 +37,8 @@ use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::Shards;
 use crate::supervision::{
-    ActorRef, ChildSpec, Placement, StartFailure, Strategy, Supervisor, SupervisorHandle,
-    SupervisorSpec, TreeNode,
+    ActorRef, ChildError, ChildSpec, Placement, Restart, Shutdown, StartFailure, Strategy,
+    Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
 use crate::wiring::Directory;
@@ -50,8 +50,6 @@ pub struct Runtime {
     environments: BTreeMap<String, RunningEnvironment>,
     shards: Arc<Shards>,
     root: SupervisorHandle,
-    collection: SupervisorHandle,
-    services: SupervisorHandle,
     exporter: Option<Exporter>,
     /// Supervisors and services run here, off the shards. `None` once it is shut down.
     control: Option<tokio::runtime::Runtime>,
@@ -97,7 +95,9 @@ impl RuntimeError {
             Self::Config(problems) => problems.hint(),
             Self::Start(_) => Some("the message names the component; check its `settings`".into()),
             Self::Exporter(error) => error.hint().map(str::to_owned),
-            Self::Threads(_) => Some("lower `runtime.shards`, or raise the limit of threads".into()),
+            Self::Threads(_) => {
+                Some("lower `runtime.shards`, or raise the limit of threads".into())
+            }
         }
     }
 }
@@ -122,22 +122,10 @@ impl Runtime {
         let components = Components::build(&config, kinds, &shards)?;
         let root = components.tree(config.runtime.shutdown_timeout.duration());
         let root = guard.run(Supervisor::start(root)).await?;
-        let nested = |id| root.nested(id).expect("the root was started with it");
-        let (collection, services) = (nested("collection"), nested("services"));
         guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
         let Components { agents, environments, .. } = components;
         let control = guard.release();
-        Ok(Self {
-            config,
-            agents,
-            environments,
-            shards,
-            root,
-            collection,
-            services,
-            exporter,
-            control,
-        })
+        Ok(Self { config, agents, environments, shards, root, exporter, control })
     }
 
     /// The configuration that runs.
@@ -150,9 +138,26 @@ impl Runtime {
         self.exporter.as_ref().map(Exporter::address)
     }
 
-    /// The supervisor of an embedder's own actors.
-    pub fn services(&self) -> &SupervisorHandle {
-        &self.services
+    /// Starts an embedder's own actor in the tree, under a supervisor of its own: if it crashes more
+    /// often than that allows, it is given up and nothing else is.
+    ///
+    /// # Errors
+    /// Fails if there is a service of that id, or it does not start.
+    pub async fn start_service(&self, service: ChildSpec) -> Result<(), ChildError> {
+        let id = format!("services/{}", service.id());
+        let name = id.clone();
+        let supervisor = ChildSpec::supervisor(id, move || {
+            SupervisorSpec::new(name.as_str()).child(service.clone())
+        });
+        self.root.start_child(supervisor.restart(Restart::Temporary)).await
+    }
+
+    /// Stops a service by its id.
+    ///
+    /// # Errors
+    /// Fails if there is none.
+    pub async fn stop_service(&self, id: &str) -> Result<(), ChildError> {
+        self.root.terminate_child(&format!("services/{id}")).await
     }
 
     /// A place for an embedder's own actor: the shard of that index, modulo their number.
@@ -161,8 +166,8 @@ impl Runtime {
     }
 
     /// The tree as it stands.
-    pub async fn tree(&self) -> TreeNode {
-        self.root.tree().await
+    pub fn tree(&self) -> TreeNode {
+        self.root.tree()
     }
 
     /// Reads a task for an agent from the text of a dataset row.
@@ -284,28 +289,20 @@ impl Runtime {
             RecorderActor::open(&recorder, sync_interval)
         });
         let collector = ActorRef::new("collection/collector", 1);
-        let collector_child = ChildSpec::actor(&collector, "collector", place()?, move || {
-            Ok(Collector::new(&plan))
+        let collector_child =
+            ChildSpec::actor(&collector, "collector", place()?, move || Ok(Collector::new(&plan)));
+        let collector_child = collector_child.restart(Restart::Transient);
+        let children = [recorder_child, collector_child];
+        let supervisor = ChildSpec::supervisor("collection", move || {
+            let spec = SupervisorSpec::new("collection").strategy(Strategy::RestForOne);
+            spec.children(children.clone())
         });
-        let collector_child = collector_child.restart(crate::supervision::Restart::Transient);
-        self.run_children([recorder_child, collector_child], result).await
-    }
-
-    /// Starts the collection's children, waits for the result, and takes them away again.
-    async fn run_children(
-        &self,
-        children: [ChildSpec; 2],
-        result: tokio::sync::oneshot::Receiver<Result<Summary, CollectError>>,
-    ) -> Result<Summary, CollectError> {
-        for child in children {
-            self.collection.start_child(child).await.map_err(gave_up)?;
-        }
+        // Temporary: one that gives up takes its report along, which is how we hear of it.
+        let supervisor = supervisor.restart(Restart::Temporary);
+        self.root.start_child(supervisor).await.map_err(gave_up)?;
         let result = result.await;
-        for id in ["collector", "recorder"] {
-            // A child that is gone already is what we want.
-            let _ = self.collection.terminate_child(id).await;
-            let _ = self.collection.delete_child(id).await;
-        }
+        // One that is gone already is what we want.
+        let _ = self.root.terminate_child("collection").await;
         result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
     }
 
@@ -384,10 +381,7 @@ struct Control(Option<tokio::runtime::Runtime>);
 
 impl Control {
     /// Runs a future on the control runtime and waits for it from the caller's.
-    async fn run<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> T {
+    async fn run<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
         let runtime = self.0.as_ref().expect("released only at the end of the start");
         runtime.spawn(future).await.expect("starting does not panic")
     }
@@ -432,15 +426,18 @@ pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
     };
     for spec in config.models.values() {
         let kind = kinds.model_kind(&spec.kind);
-        problems.extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
+        problems
+            .extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
     }
     for spec in config.environments.values() {
         let kind = kinds.environment_kind(&spec.kind);
-        problems.extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
+        problems
+            .extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
     }
     for spec in config.agents.values() {
         let kind = kinds.agent_kind(&spec.kind);
-        problems.extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
+        problems
+            .extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems::from(problems)) }
 }
@@ -513,19 +510,18 @@ impl Components {
     }
 
     fn tree(&self, shutdown_timeout: Duration) -> SupervisorSpec {
-        let section = |name: &'static str, strategy, children: &[ChildSpec]| {
-            let children = children.to_vec();
+        let shutdown = Shutdown::Within(shutdown_timeout);
+        let section = |name: &'static str, children: &[ChildSpec]| {
+            let children: Vec<_> =
+                children.iter().map(|child| child.clone().shutdown(shutdown)).collect();
             ChildSpec::supervisor(name, move || {
-                SupervisorSpec::new(name, strategy).children(children.clone())
+                SupervisorSpec::new(name).children(children.clone())
             })
         };
-        let one = Strategy::OneForOne;
-        SupervisorSpec::new("root", one).children([
-            section("models", one, &self.models),
-            section("environments", one, &self.environment_children),
-            section("agents", one, &self.agent_children),
-            section("collection", Strategy::RestForOne, &[]),
-            section("services", one, &[]),
+        SupervisorSpec::new("root").children([
+            section("models", &self.models),
+            section("environments", &self.environment_children),
+            section("agents", &self.agent_children),
         ])
     }
 }

@@ -36,13 +36,15 @@ impl Shards {
     /// Starts `count` shards.
     pub(crate) fn start(count: usize) -> io::Result<Arc<Self>> {
         let (sender, receiver) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("rehearsal-system".into()).spawn(move || {
-            let runner = System::new();
-            // The starter may have given up; then the system ends with nobody to run for.
-            let _ = sender.send(System::current());
-            let _ = runner.run();
-        })?;
-        let system = receiver.recv().map_err(|_| io::Error::other("the actix system did not start"))?;
+        let thread =
+            std::thread::Builder::new().name("rehearsal-system".into()).spawn(move || {
+                let runner = System::new();
+                // The starter may have given up; then the system ends with nobody to run for.
+                let _ = sender.send(System::current());
+                let _ = runner.run();
+            })?;
+        let system =
+            receiver.recv().map_err(|_| io::Error::other("the actix system did not start"))?;
         let mut slots = Vec::with_capacity(count);
         let mut arbiters = Vec::with_capacity(count);
         for _ in 0..count {

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_recorded_rollout_can_serve_as_a_task() {
-        let line = r#"{"responses_create_params":{"input":"hi"},"id":7,"response":{},"reward":1.0}"#;
+        let line =
+            r#"{"responses_create_params":{"input":"hi"},"id":7,"response":{},"reward":1.0}"#;
         let row = Row::parse(line).unwrap();
         let names: Vec<_> = row.extras.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["id"]);

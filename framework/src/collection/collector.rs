@@ -128,7 +128,8 @@ impl<'a> Run<'a> {
             let mut kept = Vec::new();
             recorder.kept(&mut |record| kept.push(record)).map(|()| kept)
         });
-        let read = read.await.map_err(|error| CollectError::GaveUp { reason: error.to_string() })?;
+        let read =
+            read.await.map_err(|error| CollectError::GaveUp { reason: error.to_string() })?;
         let mut keys = KeptKeys::new();
         for Kept { key, environment, reward } in read? {
             self.rewards.add(&environment, &key, reward, u32::MAX);

@@ -150,7 +150,9 @@ impl DatasetError {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Read { .. } => Some("check the dataset's `path`; it is relative to the working directory"),
+            Self::Read { .. } => {
+                Some("check the dataset's `path`; it is relative to the working directory")
+            }
             Self::Row { .. } | Self::TooLong { .. } => None,
         }
     }
@@ -228,8 +230,7 @@ mod tests {
     #[test]
     fn text_that_is_not_utf8_is_a_malformed_row() {
         let file = file(b"{\"a\":\"\xff\"}\n");
-        let mut dataset =
-            Dataset::open(file.path(), "a", "d", |_| Ok(Target::new(()))).unwrap();
+        let mut dataset = Dataset::open(file.path(), "a", "d", |_| Ok(Target::new(()))).unwrap();
         let error = dataset.next_task().unwrap().unwrap_err();
         assert!(error.is_about_a_row());
         assert!(dataset.next_task().is_none());

@@ -180,8 +180,7 @@ mod tests {
 
     #[test]
     fn pass_at_k_of_binary_rewards_is_the_unbiased_estimate() {
-        let groups =
-            [vec![1.0, 0.0, 0.0, 1.0], vec![0.0, 0.0, 0.0, 0.0], vec![1.0, 1.0, 1.0, 1.0]];
+        let groups = [vec![1.0, 0.0, 0.0, 1.0], vec![0.0, 0.0, 0.0, 0.0], vec![1.0, 1.0, 1.0, 1.0]];
         let summary = EnvironmentSummary::of_groups(&groups);
         assert_close(&summary.pass_at, &[50.0, 61.1111, 66.6667, 66.6667]);
         assert_eq!((summary.tasks, summary.rollouts), (3, 12));

@@ -25,7 +25,7 @@ pub struct OpenSession {
 }
 
 /// One environment on one shard.
-pub struct EnvironmentActor<E: Environment> {
+pub(crate) struct EnvironmentActor<E: Environment> {
     world: Rc<World<E>>,
     specs: Option<Arc<RawValue>>,
     sessions: Rc<DynamicSupervisor<SessionActor<E>>>,
@@ -40,13 +40,15 @@ impl<E: Environment> EnvironmentActor<E> {
         name: &str,
         environment: E,
         limits: SessionLimits,
-        sessions: Rc<DynamicSupervisor<SessionActor<E>>>,
+        sessions_max: usize,
     ) -> Self {
         let tools = Tools::<E>::of_environment();
         let metrics = EnvironmentMetrics::new(name);
         let specs = tools.specs().map(Arc::from);
         let tool_metrics = tools.names().map(|tool| ToolMetrics::new(name, tool)).collect();
         let world = World { environment, tools, metrics, tool_metrics, limits };
+        let path = format!("environments/{name}/sessions");
+        let sessions = Rc::new(DynamicSupervisor::new(path, sessions_max));
         Self { world: Rc::new(world), specs, sessions }
     }
 }
@@ -64,13 +66,12 @@ impl<E: Environment> Handler<OpenSession> for EnvironmentActor<E> {
         OwnTask::new(async move {
             let OpenSession { task, deadline } = message;
             let open = world.environment.open(target_of::<E>(&task)?);
-            let state = tokio::time::timeout_at(deadline, open).await.map_err(|_| {
-                EnvironmentError::temporary("the session did not open in time")
-            })??;
+            let state = tokio::time::timeout_at(deadline, open)
+                .await
+                .map_err(|_| EnvironmentError::temporary("the session did not open in time"))??;
             let actor = SessionActor::new(world, task, state);
-            let session = sessions
-                .start(actor, SESSION_MAILBOX)
-                .map_err(EnvironmentError::temporary)?;
+            let session =
+                sessions.start(actor, SESSION_MAILBOX).map_err(EnvironmentError::temporary)?;
             Ok(Session::new(session.handle(), session.handle(), session.handle(), specs))
         })
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, AtomicResponse, Handler, Message, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Handler, Message, WrapFuture};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -59,7 +59,7 @@ pub(super) struct World<E: Environment> {
 
 /// How long the work of a session may take.
 #[derive(Clone, Copy, Debug)]
-pub struct SessionLimits {
+pub(crate) struct SessionLimits {
     /// One tool call.
     pub tool: Duration,
     /// The verifier.
@@ -82,6 +82,9 @@ impl<E: Environment> SessionActor<E> {
         Self { world, task, state: Some(state), _open: open }
     }
 }
+
+/// Nothing in it is ever pinned: a running tool owns the session's state, and gives it back.
+impl<E: Environment> Unpin for SessionActor<E> {}
 
 impl<E: Environment> Actor for SessionActor<E> {
     type Context = Supervised<Self>;

@@ -137,8 +137,7 @@ impl<E: Environment> Tools<E> {
         let schema = schema_of::<A>();
         let description = schema.description().unwrap_or_default().to_owned();
         let run = Box::new(Typed { function, arguments: PhantomData::<fn() -> (A, R)> });
-        let tool =
-            Tool { name, description, schema, offered: None, ignores_arguments: false, run };
+        let tool = Tool { name, description, schema, offered: None, ignores_arguments: false, run };
         self.entries.push(tool);
         self.entries.last_mut().expect("a tool was just added")
     }
@@ -174,24 +173,27 @@ impl<E: Environment> Tools<E> {
     }
 
     /// The tools as a request's `tools` list; `None` if there is none.
-    pub(crate) fn specs<'a>(&'a self) -> Option<Box<RawValue>> {
-        #[derive(Serialize)]
-        struct Spec<'a> {
-            r#type: &'static str,
-            name: &'a str,
-            description: &'a str,
-            parameters: &'a serde_json::Value,
-            strict: bool,
-        }
-        let spec = |tool: &'a Tool<E>| Spec {
-            r#type: "function",
-            name: tool.name,
-            description: &tool.description,
-            parameters: tool.offered.as_ref().unwrap_or(&tool.schema).as_value(),
-            strict: true,
-        };
-        let specs: Vec<_> = self.entries.iter().map(spec).collect();
+    pub(crate) fn specs(&self) -> Option<Box<RawValue>> {
+        let specs: Vec<_> = self.entries.iter().map(Spec::from).collect();
         let text = to_raw_value(&specs).expect("a schema serialises to JSON");
         (!specs.is_empty()).then_some(text)
+    }
+}
+
+/// A tool as models read it.
+#[derive(Serialize)]
+struct Spec<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a serde_json::Value,
+    strict: bool,
+}
+
+impl<'a, E: Environment> From<&'a Tool<E>> for Spec<'a> {
+    fn from(tool: &'a Tool<E>) -> Self {
+        let Tool { name, description, schema, offered, .. } = tool;
+        let parameters = offered.as_ref().unwrap_or(schema).as_value();
+        Self { r#type: "function", name, description, parameters, strict: true }
     }
 }
