@@ -177,14 +177,22 @@ fn complex_power(base: f64, exponent: f64) -> ToolError {
     if real.is_infinite() || imaginary.is_infinite() {
         return ToolError::detail("complex exponentiation");
     }
-    let part = |value| float_repr(value).trim_end_matches(".0").to_owned();
-    let sign = if imaginary.is_sign_negative() { "" } else { "+" };
-    let input = shortened(&format!("({}{sign}{}j)", part(real), part(imaginary)));
+    let input = shortened(&complex_repr(real, imaginary));
     ToolError::detail(&format!(
         "1 validation error for MultiVerseMathHardResponse\nsolution\n  Input should be a valid number \
          [type=float_type, input_value={input}, input_type=complex]\n    For further information visit \
          https://errors.pydantic.dev/2.11/v/float_type"
     ))
+}
+
+/// Python's `repr` of a complex number, which leaves a real part out that is a positive zero.
+fn complex_repr(real: f64, imaginary: f64) -> String {
+    let part = |value| float_repr(value).trim_end_matches(".0").to_owned();
+    if real == 0.0 && real.is_sign_positive() {
+        return format!("{}j", part(imaginary));
+    }
+    let sign = if imaginary.is_sign_negative() { "" } else { "+" };
+    format!("({}{sign}{}j)", part(real), part(imaginary))
 }
 
 /// A value's text as pydantic quotes it: 50 characters at most.
