@@ -162,10 +162,11 @@ impl Submission {
 
     fn verdict(&self, target: &Target) -> Verdict {
         let expected = &target.expected_synonym_values;
-        let accuracy = self.values.len() == expected.len()
-            && self.values.iter().zip(expected).all(|(submitted, expected)| {
-                submitted.equals(&Json::Integer(expected.clone()))
-            });
+        let accuracy =
+            self.values.len() == expected.len()
+                && self.values.iter().zip(expected).all(|(submitted, expected)| {
+                    submitted.equals(&Json::Integer(expected.clone()))
+                });
         let is_first = |index: usize| !expected[..index].contains(&expected[index]);
         let found =
             (0..expected.len()).filter(|index| is_first(*index) && self.has(&expected[*index]));
@@ -261,7 +262,15 @@ mod tests {
             ("[711,407]", r#"["711","407"]"#, json!([711, 407]), false, 0.0, false, false),
             ("[711,407]", r#"["299"]"#, json!([299]), false, 0.0, false, false),
             ("[299]", "[299]", json!([299]), true, 1.0, true, false),
-            ("[9007199254740993]", "[9007199254740992.0]", json!([9007199254740992_u64]), false, 0.0, false, false),
+            (
+                "[9007199254740993]",
+                "[9007199254740992.0]",
+                json!([9007199254740992_u64]),
+                false,
+                0.0,
+                false,
+                false,
+            ),
         ]
     }
 
@@ -282,10 +291,18 @@ mod tests {
     #[tokio::test]
     async fn a_malformed_submission_counts_as_empty() {
         for arguments in [
-            "", "[711,407]", "{}", "null", r#"{"synonym_values":null}"#, r#"{"synonym_values":"Hot"}"#,
-            r#"{"synonym_values":{}}"#, r#"{"synonym_values":[[711],407]}"#,
-            r#"{"synonym_values":["Hot"]}"#, r#"{"synonym_values":[711,null]}"#,
-            r#"{"synonym_values":[711.5,407]}"#, r#"{"synonym_values":[NaN]}"#,
+            "",
+            "[711,407]",
+            "{}",
+            "null",
+            r#"{"synonym_values":null}"#,
+            r#"{"synonym_values":"Hot"}"#,
+            r#"{"synonym_values":{}}"#,
+            r#"{"synonym_values":[[711],407]}"#,
+            r#"{"synonym_values":["Hot"]}"#,
+            r#"{"synonym_values":[711,null]}"#,
+            r#"{"synonym_values":[711.5,407]}"#,
+            r#"{"synonym_values":[NaN]}"#,
         ] {
             let (reward, extras) = extras_of("[711,407]", &[arguments]).await;
             let wanted = json!({

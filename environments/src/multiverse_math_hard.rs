@@ -123,7 +123,8 @@ impl Environment for MultiverseMath {
     ) -> Result<Verdict, EnvironmentError> {
         let is_output = |item: &&Item| *item.kind() == ItemKind::FunctionCallOutput;
         let outputs = response.output.iter().filter(is_output);
-        let solutions: Vec<Json> = outputs.map(|output| solution(output).unwrap_or(Json::Null)).collect();
+        let solutions: Vec<Json> =
+            outputs.map(|output| solution(output).unwrap_or(Json::Null)).collect();
         let is_solved = |truth: &Json| solutions.iter().any(|solution| solution.equals(truth));
         Ok(Verdict::new(Reward::earned(target.ground_truth.0.iter().all(is_solved))))
     }
@@ -177,9 +178,8 @@ mod tests {
 
     async fn open(ground_truth: &str) -> Trial<MultiverseMath> {
         let params = r#""responses_create_params":{"input":"?"}"#;
-        let row = format!(
-            r#"{{{params},"id":0,"depth":1,"breadth":"1","ground_truth":{ground_truth}}}"#
-        );
+        let row =
+            format!(r#"{{{params},"id":0,"depth":1,"breadth":"1","ground_truth":{ground_truth}}}"#);
         Trial::open("{}", &row).await.unwrap()
     }
 
@@ -201,7 +201,11 @@ mod tests {
             ("negate", r#"{"a":7}"#, r#"{"solution":7.0}"#),
             ("return_constant", r#"{"a":1e22}"#, r#"{"solution":1e+22}"#),
             ("return_constant", r#"{"a":0.00000011}"#, r#"{"solution":1.1e-07}"#),
-            ("return_constant", r#"{"a":10000000000000002}"#, r#"{"solution":1.0000000000000002e+16}"#),
+            (
+                "return_constant",
+                r#"{"a":10000000000000002}"#,
+                r#"{"solution":1.0000000000000002e+16}"#,
+            ),
         ] {
             assert_eq!(trial.call(tool, arguments).await, expected, "{tool} {arguments}");
         }
@@ -209,17 +213,26 @@ mod tests {
 
     #[tokio::test]
     async fn every_error_has_pythons_words() {
-        const NOT_COMPLIANT: &str = r#""ValueError('Out of range float values are not JSON compliant')""#;
+        const NOT_COMPLIANT: &str =
+            r#""ValueError('Out of range float values are not JSON compliant')""#;
         let detail = |text: &str| json!({ "detail": text }).to_string();
         let mut trial = open("\"[]\"").await;
         for (tool, arguments, expected) in [
             ("modulo", "{}", detail("Function not found")),
             ("add", r#"{"a":1}"#, detail("add() missing 1 required positional argument: 'b'")),
             ("add", "{}", detail("add() missing 2 required positional arguments: 'a' and 'b'")),
-            ("add", r#"{"a":null,"b":1}"#, detail("add() missing 1 required positional argument: 'a'")),
+            (
+                "add",
+                r#"{"a":null,"b":1}"#,
+                detail("add() missing 1 required positional argument: 'a'"),
+            ),
             ("add", r#"{"base":1}"#, detail("add() got an unexpected keyword argument 'base'")),
             ("pi", r#"{"a":1}"#, detail("pi() got an unexpected keyword argument 'a'")),
-            ("sin", r#"{"a":1,"radians":1}"#, detail("sin() got an unexpected keyword argument 'a'")),
+            (
+                "sin",
+                r#"{"a":1,"radians":1}"#,
+                detail("sin() got an unexpected keyword argument 'a'"),
+            ),
             ("log", r#"{"a":1,"b":1}"#, detail("log() got an unexpected keyword argument 'b'")),
             ("divide", r#"{"a":1,"b":0}"#, detail("float division by zero")),
             ("log", r#"{"a":5,"base":-0.5}"#, detail("float division by zero")),
@@ -260,7 +273,11 @@ mod tests {
             (r#""[5.2]""#, vec![], false),
             (r#""[]""#, vec![], true),
             ("[5.2]", vec![r#"{"solution":5.2}"#], true),
-            (r#""[1, true, -0.0]""#, vec![r#"{"solution":" 1_0e-1 "}"#, r#"{"solution":false}"#], true),
+            (
+                r#""[1, true, -0.0]""#,
+                vec![r#"{"solution":" 1_0e-1 "}"#, r#"{"solution":false}"#],
+                true,
+            ),
             (r#""[10]""#, vec![r#"{"solution":"1__0"}"#, r#"{"solution":"10_"}"#], false),
             (r#""[null]""#, vec![r#"{"detail":"float division by zero"}"#], true),
             (r#""[null]""#, vec![r#"{"solution":1}"#], false),
@@ -313,7 +330,12 @@ mod tests {
         trials::recorded_rollouts_agree::<MultiverseMath>(|prompt| {
             let ground_truth: Value = format!("[{}]", truth_of(prompt)?).into();
             let number = |name| (name, Value::from(1));
-            Some(vec![("ground_truth", ground_truth), number("id"), number("depth"), number("breadth")])
+            Some(vec![
+                ("ground_truth", ground_truth),
+                number("id"),
+                number("depth"),
+                number("breadth"),
+            ])
         })
         .await;
     }

@@ -59,12 +59,7 @@ impl Environment for SimpleWeather {
         Ok(())
     }
 
-    async fn verify(
-        &self,
-        (): (),
-        _: &Target,
-        _: &Response,
-    ) -> Result<Verdict, EnvironmentError> {
+    async fn verify(&self, (): (), _: &Target, _: &Response) -> Result<Verdict, EnvironmentError> {
         Ok(Verdict::new(Reward::ONE))
     }
 }
@@ -90,11 +85,23 @@ mod tests {
     async fn the_weather_is_cold_in_every_city() {
         let mut trial = Trial::<SimpleWeather>::open("{}", ROW).await.unwrap();
         for (arguments, expected) in [
-            (r#"{"city":"SF"}"#, r#"{"city":"SF","weather_description":"The weather in SF is cold."}"#),
-            (r#"{"city":"Zürich","x":1}"#, r#"{"city":"Zürich","weather_description":"The weather in Zürich is cold."}"#),
+            (
+                r#"{"city":"SF"}"#,
+                r#"{"city":"SF","weather_description":"The weather in SF is cold."}"#,
+            ),
+            (
+                r#"{"city":"Zürich","x":1}"#,
+                r#"{"city":"Zürich","weather_description":"The weather in Zürich is cold."}"#,
+            ),
             (r#"{"city":""}"#, r#"{"city":"","weather_description":"The weather in  is cold."}"#),
-            (r#"{"city":1}"#, r#"{"detail":[{"type":"string_type","loc":["body","city"],"msg":"Input should be a valid string","input":1}]}"#),
-            ("{}", r#"{"detail":[{"type":"missing","loc":["body","city"],"msg":"Field required","input":{}}]}"#),
+            (
+                r#"{"city":1}"#,
+                r#"{"detail":[{"type":"string_type","loc":["body","city"],"msg":"Input should be a valid string","input":1}]}"#,
+            ),
+            (
+                "{}",
+                r#"{"detail":[{"type":"missing","loc":["body","city"],"msg":"Field required","input":{}}]}"#,
+            ),
         ] {
             assert_eq!(trial.call("get_weather", arguments).await, expected);
         }

@@ -258,10 +258,14 @@ mod tests {
     async fn recorded_rollouts_of_nemo_gym_come_out_the_same() {
         // In the tasks of `add a then add b …` the counter starts at b + 1.
         trials::recorded_rollouts_agree::<StatefulCounter>(|prompt| {
-            let numbers: Vec<i64> = prompt.split(' ').filter_map(|word| word.parse().ok()).collect();
+            let numbers: Vec<i64> =
+                prompt.split(' ').filter_map(|word| word.parse().ok()).collect();
             let [first, second] = numbers[..] else { return None };
             let initial = second + 1;
-            Some(vec![("initial_count", initial.into()), ("expected_count", (initial + first + second).into())])
+            Some(vec![
+                ("initial_count", initial.into()),
+                ("expected_count", (initial + first + second).into()),
+            ])
         })
         .await;
     }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use framework::environment::{Environment, Reward, Trial, Verdict};
 use framework::environment::python::Json;
+use framework::environment::{Environment, Reward, Trial, Verdict};
+use framework::kinds::Kinds;
 use framework::responses::{Item, ItemKind};
 use serde_json::Value;
 
@@ -18,20 +19,36 @@ fn lines(path: &Path) -> Option<Vec<String>> {
     Some(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// Plays every gold answer to its example task; each must earn 1, and there must be five or more.
+/// Plays every gold answer to its example task; each must earn 1, and there must be five or more. The
+/// tasks offer the tools that the environment has.
 pub(crate) async fn gold_answers_earn_1<E: Environment>() {
     let rows = example_lines(E::KIND, "example.jsonl");
     let gold = example_lines(E::KIND, "gold.jsonl");
-    assert!(rows.len() >= 5 && rows.len() == gold.len(), "{} tasks, {} answers", rows.len(), gold.len());
+    assert!(
+        rows.len() >= 5 && rows.len() == gold.len(),
+        "{} tasks, {} answers",
+        rows.len(),
+        gold.len()
+    );
+    let tools = crate::register(Kinds::new()).tools(E::KIND).expect("it has tools");
     for (line, (row, gold)) in rows.iter().zip(&gold).enumerate() {
         let mut trial = Trial::<E>::open("{}", row).await.unwrap();
+        assert_eq!(offered(row), serde_json::from_str::<Value>(tools.get()).unwrap());
         let gold: Value = serde_json::from_str(gold).unwrap();
-        for item in gold["turns"].as_array().unwrap().iter().flat_map(|turn| turn.as_array().unwrap()) {
+        for item in
+            gold["turns"].as_array().unwrap().iter().flat_map(|turn| turn.as_array().unwrap())
+        {
             trial.play(Item::parse(&item.to_string()).unwrap()).await;
         }
         let reward = trial.verify().await.unwrap().reward;
         assert_eq!(reward, Reward::ONE, "{} line {}", E::KIND, line + 1);
     }
+}
+
+/// The tools that a row offers the model.
+fn offered(row: &str) -> Value {
+    let mut row: Value = serde_json::from_str(row).unwrap();
+    row["responses_create_params"]["tools"].take()
 }
 
 /// Gives no answer at all to every example task; none may earn 1.
@@ -73,7 +90,8 @@ fn prompt_of(record: &Value) -> String {
 
 async fn repeat<E: Environment>(trial: &mut Trial<E>, record: &Value) {
     let output = record["response"]["output"].as_array().unwrap();
-    let items: Vec<Item> = output.iter().map(|item| Item::parse(&item.to_string()).unwrap()).collect();
+    let items: Vec<Item> =
+        output.iter().map(|item| Item::parse(&item.to_string()).unwrap()).collect();
     let recorded = |call_id: &str| {
         let is_answer = |item: &&Item| {
             *item.kind() == ItemKind::FunctionCallOutput

@@ -93,7 +93,13 @@ pub(super) static OPERATIONS: [Operation; 11] = [
 type Evaluate = fn(&[f64]) -> Result<f64, ToolError>;
 
 const fn pair(name: &'static str, description: &'static str, evaluate: Evaluate) -> Operation {
-    Operation { name, description, parameters: &["a", "b"], offer: Tool::offered_as::<Pair>, evaluate }
+    Operation {
+        name,
+        description,
+        parameters: &["a", "b"],
+        offer: Tool::offered_as::<Pair>,
+        evaluate,
+    }
 }
 
 const fn single(name: &'static str, description: &'static str, evaluate: Evaluate) -> Operation {
@@ -101,7 +107,13 @@ const fn single(name: &'static str, description: &'static str, evaluate: Evaluat
 }
 
 const fn angle(name: &'static str, description: &'static str, evaluate: Evaluate) -> Operation {
-    Operation { name, description, parameters: &["radians"], offer: Tool::offered_as::<Angle>, evaluate }
+    Operation {
+        name,
+        description,
+        parameters: &["radians"],
+        offer: Tool::offered_as::<Angle>,
+        evaluate,
+    }
 }
 
 impl Operation {
@@ -232,18 +244,47 @@ for line in sys.stdin:
 "#;
 
     const VALUES: [f64; 28] = [
-        0.0, -0.0, 1.0, -1.0, 0.5, -0.5, -1.5, -2.5, 2.0, 3.0, -3.0, 1e-5, 9.25, -8.0, 100.0, 0.1, 1e16,
-        1e200, -1e200, 1e308, 5e-324, -1e-300, 1075.5, -1077.0, f64::MAX, f64::INFINITY,
-        f64::NEG_INFINITY, f64::NAN,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        -1.5,
+        -2.5,
+        2.0,
+        3.0,
+        -3.0,
+        1e-5,
+        9.25,
+        -8.0,
+        100.0,
+        0.1,
+        1e16,
+        1e200,
+        -1e200,
+        1e308,
+        5e-324,
+        -1e-300,
+        1075.5,
+        -1077.0,
+        f64::MAX,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
     ];
 
     fn inputs() -> Vec<(&'static Operation, Vec<f64>)> {
         let mut inputs = Vec::new();
         for operation in &OPERATIONS {
             for (index, first) in VALUES.iter().enumerate() {
-                let seconds = if operation.parameters.len() == 2 { &VALUES[..] } else { &VALUES[..1] };
+                let seconds =
+                    if operation.parameters.len() == 2 { &VALUES[..] } else { &VALUES[..1] };
                 for second in seconds {
-                    inputs.push((operation, [*first, *second][..operation.parameters.len()].to_vec()));
+                    inputs.push((
+                        operation,
+                        [*first, *second][..operation.parameters.len()].to_vec(),
+                    ));
                 }
                 if operation.parameters.is_empty() && index == 0 {
                     break;
@@ -254,7 +295,8 @@ for line in sys.stdin:
     }
 
     fn outcome(operation: &Operation, values: &[f64]) -> String {
-        let supplied: Vec<_> = operation.parameters.iter().copied().zip(values.iter().copied()).collect();
+        let supplied: Vec<_> =
+            operation.parameters.iter().copied().zip(values.iter().copied()).collect();
         let text = match operation.call(&supplied) {
             Ok(value) => return float_repr(value),
             Err(error) => error.into_text(),
