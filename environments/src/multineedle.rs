@@ -15,9 +15,11 @@
 //! | `original_term_minefield_hit` | bool | the term or its value was submitted |
 //! | `order_instruction_following_failure` | bool | all values are there, yet something is wrong |
 //!
-//! Differs from NeMo Gym: where it answers 500 because of what the model submitted (arguments that
-//! are not JSON, no list of numbers in them), the submission counts as empty and earns 0. A row that
-//! expects no values at all is malformed; NeMo Gym divides by zero on it.
+//! # Differs from NeMo Gym
+//!
+//! Where it answers 500 because of what the model submitted (arguments that are not JSON, no list
+//! of numbers in them), the submission counts as empty and earns 0. A row that expects no values at
+//! all is malformed; NeMo Gym divides by zero on it.
 
 use framework::environment::python::{Integer, Json, lax};
 use framework::environment::{

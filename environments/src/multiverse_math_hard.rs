@@ -8,10 +8,12 @@
 //!
 //! Results are equal to the last bit where `f64`'s functions are those of glibc, as Python's are.
 //!
-//! Differs from NeMo Gym: a `ground_truth` may be a real list, as NeMo Gym declares but does not
-//! take; one that holds no list is a malformed row, where NeMo Gym fails on it or scores 0. A `NaN`
-//! in it matches nothing, which in Python depends on object identity. Solutions given as text in
-//! digits other than ASCII are not read.
+//! # Differs from NeMo Gym
+//!
+//! A `ground_truth` may be a real list, as NeMo Gym declares but does not take; one that holds no
+//! list is a malformed row, where NeMo Gym fails on it or scores 0. A `NaN` in it matches nothing,
+//! which in Python depends on object identity. Solutions given as text in digits other than ASCII
+//! are not read.
 
 mod operation;
 

@@ -4,7 +4,9 @@
 //! Its reward carries no signal, so it shows that a setup works and nothing else: even an empty
 //! answer earns 1.
 //!
-//! Differs from NeMo Gym: in nothing but that the tool has a description.
+//! # Differs from NeMo Gym
+//!
+//! In nothing but that the tool has a description.
 
 use framework::environment::{
     Environment, EnvironmentError, Evidence, Reward, ToolError, Tools, Verdict,

@@ -4,10 +4,12 @@
 //! `example_session_state_mgmt`). The verifier looks at the counter alone; what the model says about
 //! it does not matter. The counter is an integer of any size, as Python's are.
 //!
-//! Differs from NeMo Gym: a session is opened before its first tool call, always and once, so there
-//! is no counter that starts at 0 for want of a seed, and no rollout that scores 0 for want of a
-//! session. Argument text that is not JSON is ignored by `get_counter_value`, as its server does;
-//! NeMo Gym's agent would not get that far.
+//! # Differs from NeMo Gym
+//!
+//! A session is opened before its first tool call, always and once, so there is no counter that
+//! starts at 0 for want of a seed, and no rollout that scores 0 for want of a session. Argument
+//! text that is not JSON is ignored by `get_counter_value`, as its server does; NeMo Gym's agent
+//! would not get that far.
 
 use framework::environment::python::Integer;
 use framework::environment::{Environment, EnvironmentError, Reward, ToolError, Tools, Verdict};

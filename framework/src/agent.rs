@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::environment::{EnvironmentError, OpenSession, Session};
 use crate::model::ModelPort;
-use crate::rollout::{Culprit, Failure, Rollout};
+use crate::rollout::{Culprit, Failure, Origin, Outcome, Rollout};
 use crate::supervision::{Handle, Supervised, Task as OwnTask};
 use crate::task::{RolloutKey, Task};
 use crate::wiring::{BuildError, Wiring};
@@ -25,6 +25,33 @@ pub struct Attempt {
     pub key: RolloutKey,
     /// When the rollout is given up.
     pub deadline: Instant,
+}
+
+/// Attempts a task once and writes its record, both on the agent's shard: what crosses to another
+/// thread is one string, not the dozens of pieces that a rollout is made of.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Recorded, Failure>")]
+pub(crate) struct AttemptRecord {
+    pub(crate) attempt: Attempt,
+    /// The agent's name and its environment's.
+    pub(crate) names: Arc<Names>,
+    /// Which attempt this is, from 1.
+    pub(crate) number: u32,
+}
+
+/// Who works where.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) agent: String,
+    pub(crate) environment: String,
+}
+
+/// A rollout as its record.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) outcome: Outcome,
+    pub(crate) reward: f64,
+    pub(crate) line: String,
 }
 
 /// An agent. One instance serves all rollouts of a shard, many at a time.
@@ -107,4 +134,29 @@ impl<A: Agent> Handler<Attempt> for AgentActor<A> {
         let agent = self.agent.clone();
         OwnTask::new(async move { agent.attempt(attempt).await })
     }
+}
+
+impl<A: Agent> Handler<AttemptRecord> for AgentActor<A> {
+    type Result = OwnTask<Result<Recorded, Failure>>;
+
+    fn handle(&mut self, message: AttemptRecord, _: &mut Self::Context) -> Self::Result {
+        let agent = self.agent.clone();
+        OwnTask::new(async move {
+            let AttemptRecord { attempt, names, number } = message;
+            let (task, key) = (attempt.task.clone(), attempt.key.clone());
+            let rollout = agent.attempt(attempt).await?;
+            let Names { agent, environment } = &*names;
+            let origin = Origin { key: &key, agent, environment, attempt: number };
+            let line = origin.record(&task, &rollout);
+            let reward = rollout.verdict.reward.get();
+            Ok(Recorded { outcome: rollout.outcome(), reward, line })
+        })
+    }
+}
+
+/// The ways to an agent on one shard.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentPort {
+    pub(crate) attempt: Handle<Attempt>,
+    pub(crate) record: Handle<AttemptRecord>,
 }

@@ -94,7 +94,6 @@ impl Collection {
 #[derive(Clone)]
 pub(crate) struct WiredSource {
     pub(crate) source: Source,
-    pub(crate) environment: String,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) read_target: ReadTarget,
 }

@@ -17,6 +17,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+mod assignment;
 mod check;
 mod interpolation;
 mod key_path;
@@ -106,11 +107,9 @@ impl Config {
         let tree = &self.tree;
         let attach = |section: &str, name: &str, settings: &mut Settings| {
             let path = KeyPath::root().child(section).child(name).child("settings");
-            let node = tree
-                .at(&path)
-                .cloned()
-                .unwrap_or_else(|| Node::new(tree::Value::Null, tree.origin_of(&path)));
-            *settings = Settings::new(node, path);
+            let written = tree.at(&path).filter(|node| node.value != tree::Value::Null);
+            let empty = || Node { origin: tree.origin_of(&path), ..Node::empty() };
+            *settings = Settings::new(written.cloned().unwrap_or_else(empty), path);
         };
         self.models.iter_mut().for_each(|(name, spec)| attach("models", name, &mut spec.settings));
         self.environments

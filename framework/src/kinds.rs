@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::agent::{Agent, AgentActor, Attempt};
+use crate::agent::{Agent, AgentActor, AgentPort};
 use crate::config::{AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings};
 use crate::environment::{
     Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Tools,
@@ -97,13 +97,14 @@ type Problems = Vec<Problem>;
 #[derive(Clone, Debug)]
 pub(crate) struct ModelKind {
     pub(crate) check: Check,
-    pub(crate) child: fn(&Seat<'_>, &ModelSpec) -> Result<Child<Generate>, Problems>,
+    pub(crate) child: fn(&Seat<'_>, &ModelSpec) -> Result<Child<Handle<Generate>>, Problems>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct EnvironmentKind {
     pub(crate) check: Check,
-    pub(crate) child: fn(&Seat<'_>, &EnvironmentSpec) -> Result<Child<OpenSession>, Problems>,
+    pub(crate) child:
+        fn(&Seat<'_>, &EnvironmentSpec) -> Result<Child<Handle<OpenSession>>, Problems>,
     pub(crate) target: fn(&Row) -> Result<Target, TargetError>,
     pub(crate) evidence: Evidence,
     pub(crate) tools: fn() -> Option<Box<serde_json::value::RawValue>>,
@@ -112,11 +113,11 @@ pub(crate) struct EnvironmentKind {
 #[derive(Clone, Debug)]
 pub(crate) struct AgentKind {
     pub(crate) check: Check,
-    pub(crate) child: fn(&Seat<'_>, &AgentSpec) -> Result<Child<Attempt>, Problems>,
+    pub(crate) child: fn(&Seat<'_>, &AgentSpec) -> Result<Child<AgentPort>, Problems>,
 }
 
 /// A component to be started, and the way to it.
-pub(crate) type Child<M> = (ChildSpec, Handle<M>);
+pub(crate) type Child<Port> = (ChildSpec, Port);
 
 /// Messages that may wait for an environment or an agent. Senders wait for room, so this bounds memory
 /// and refuses nobody.
@@ -144,19 +145,17 @@ impl Seat<'_> {
         ActorRef::new(format!("{section}/{}/{}", self.name, self.shard), mailbox)
     }
 
-    fn child<A, M>(
+    fn child<A>(
         &self,
         actor: &ActorRef<A>,
         factory: impl Fn() -> Result<A, StartError> + Send + Sync + 'static,
-    ) -> Child<M>
+    ) -> ChildSpec
     where
-        A: actix::Actor<Context = crate::supervision::Supervised<A>> + actix::Handler<M>,
-        M: actix::Message + Send + 'static,
-        M::Result: Send,
+        A: actix::Actor<Context = crate::supervision::Supervised<A>>,
     {
         let id = format!("{}/{}", self.name, self.shard);
         let spec = ChildSpec::actor(actor, id, self.placement.clone(), factory);
-        (spec.hang_after(self.hang_after), actor.handle())
+        spec.hang_after(self.hang_after)
     }
 }
 
@@ -164,20 +163,24 @@ fn check<T: serde::de::DeserializeOwned>(settings: &Settings) -> Result<(), Prob
     settings.parse::<T>().map(|_| ())
 }
 
-fn model_child<M: Model>(seat: &Seat<'_>, spec: &ModelSpec) -> Result<Child<Generate>, Problems> {
+fn model_child<M: Model>(
+    seat: &Seat<'_>,
+    spec: &ModelSpec,
+) -> Result<Child<Handle<Generate>>, Problems> {
     let config: M::Config = spec.settings.parse()?;
     let actor = seat.actor::<ModelActor<M>>("models", spec.mailbox.get());
     let (wiring, in_flight_max) = (seat.wiring(), spec.max_in_flight.get());
-    Ok(seat.child(&actor, move || {
+    let child = seat.child(&actor, move || {
         let model = M::new(config.clone(), &wiring)?;
         Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), in_flight_max))
-    }))
+    });
+    Ok((child, actor.handle()))
 }
 
 fn environment_child<E: Environment>(
     seat: &Seat<'_>,
     spec: &EnvironmentSpec,
-) -> Result<Child<OpenSession>, Problems> {
+) -> Result<Child<Handle<OpenSession>>, Problems> {
     let config: E::Config = spec.settings.parse()?;
     let actor = seat.actor::<EnvironmentActor<E>>("environments", MAILBOX);
     let limits = SessionLimits {
@@ -185,19 +188,21 @@ fn environment_child<E: Environment>(
         verify: spec.verify_timeout.duration(),
     };
     let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
-    Ok(seat.child(&actor, move || {
+    let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
         Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions_max))
-    }))
+    });
+    Ok((child, actor.handle()))
 }
 
-fn agent_child<A: Agent>(seat: &Seat<'_>, spec: &AgentSpec) -> Result<Child<Attempt>, Problems> {
+fn agent_child<A: Agent>(seat: &Seat<'_>, spec: &AgentSpec) -> Result<Child<AgentPort>, Problems> {
     let config: A::Config = spec.settings.parse()?;
     let actor = seat.actor::<AgentActor<A>>("agents", MAILBOX);
     let wiring = seat.wiring();
     let (model, environment) = (spec.model.clone(), spec.environment.clone());
-    Ok(seat.child(&actor, move || {
+    let child = seat.child(&actor, move || {
         let ports = wiring.ports(&model, &environment)?;
         Ok(AgentActor::new(A::new(config.clone(), ports, &wiring)?))
-    }))
+    });
+    Ok((child, AgentPort { attempt: actor.handle(), record: actor.handle() }))
 }

@@ -121,10 +121,10 @@ impl RecorderError {
     }
 }
 
-/// Keeps a record. The answer says whether it was taken; a later sync can still fail.
+/// Keeps records. The answer says whether they were taken; a later sync can still fail.
 #[derive(Message)]
 #[rtype(result = "Result<(), RecorderError>")]
-pub(crate) struct Append(pub(crate) Record);
+pub(crate) struct Append(pub(crate) Vec<Record>);
 
 /// Makes everything durable.
 #[derive(Message)]
@@ -179,15 +179,16 @@ impl Actor for RecorderActor {
 impl Handler<Append> for RecorderActor {
     type Result = Result<(), RecorderError>;
 
-    fn handle(&mut self, Append(record): Append, _: &mut Self::Context) -> Self::Result {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+    fn handle(&mut self, Append(records): Append, _: &mut Self::Context) -> Self::Result {
+        for record in records {
+            if let Some(error) = &self.failed {
+                return Err(error.clone());
+            }
+            self.dirty = true;
+            self.failed = self.writer.write(record).err();
+            self.metrics.records_written(u64::from(self.failed.is_none()));
         }
-        let written = self.writer.write(record);
-        self.dirty = true;
-        self.failed = written.as_ref().err().cloned();
-        self.metrics.records_written(u64::from(written.is_ok()));
-        written
+        self.failed.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::agent::{Attempt, EnvironmentPort};
+use crate::agent::{EnvironmentPort, Names};
 use crate::collection::{
     CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
     WiredSource,
@@ -58,7 +58,6 @@ pub struct Runtime {
 #[derive(Clone)]
 struct RunningAgent {
     dispatcher: Dispatcher,
-    environment: String,
     read_target: ReadTarget,
 }
 
@@ -193,9 +192,9 @@ impl Runtime {
         policy: RolloutPolicy,
     ) -> Result<Rollout, SubmitError> {
         let dispatcher = &self.agent(agent)?.dispatcher;
-        let finished = dispatcher.roll_out(task, &task.rollout(repeat), policy).await;
-        let Finished { attempts: _, result } = finished;
-        Ok(result?)
+        let finished: Finished<Rollout> =
+            dispatcher.roll_out(task, &task.rollout(repeat), policy).await;
+        Ok(finished.result?)
     }
 
     /// Reads a task for an environment from the text of a dataset row.
@@ -312,8 +311,8 @@ impl Runtime {
                 let reason = format!("there is no agent `{}`", source.agent);
                 return Err(CollectError::Nothing { reason });
             };
-            let RunningAgent { dispatcher, environment, read_target } = agent.clone();
-            Ok(WiredSource { source: source.clone(), environment, dispatcher, read_target })
+            let RunningAgent { dispatcher, read_target } = agent.clone();
+            Ok(WiredSource { source: source.clone(), dispatcher, read_target })
         };
         sources.iter().map(wire).collect()
     }
@@ -466,8 +465,7 @@ impl Components {
         let mut models = Vec::new();
         for (name, spec) in &config.models {
             let kind = kinds.model_kind(&spec.kind).expect("checked");
-            let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
-            let (specs, handles) = unzip(children);
+            let (specs, handles) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
             let port = |handle| ModelPort::new(handle, spec.timeout.duration());
             filled.models.insert(name.clone(), handles.into_iter().map(port).collect());
             models.extend(specs);
@@ -475,8 +473,7 @@ impl Components {
         let (mut environment_children, mut environments) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.environments {
             let kind = kinds.environment_kind(&spec.kind).expect("checked");
-            let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
-            let (specs, handles) = unzip(children);
+            let (specs, handles) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
             let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
             filled.environments.insert(name.clone(), ports.clone());
             environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
@@ -496,14 +493,13 @@ impl Components {
         let (mut all, mut agents) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.agents {
             let kind = kinds.agent_kind(&spec.kind).expect("checked");
-            let children = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
-            let (specs, handles): (_, Vec<crate::supervision::Handle<Attempt>>) = unzip(children);
+            let (specs, ports) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
             let environment = &config.environments[&spec.environment];
             let read_target = kinds.environment_kind(&environment.kind).expect("checked").target;
             let metrics = RolloutMetrics::new(name, &spec.environment);
-            let dispatcher = Dispatcher::new(handles, load.clone(), metrics);
-            let environment = spec.environment.clone();
-            agents.insert(name.clone(), RunningAgent { dispatcher, environment, read_target });
+            let names = Names { agent: name.clone(), environment: spec.environment.clone() };
+            let dispatcher = Dispatcher::new(names, ports, load.clone(), metrics);
+            agents.insert(name.clone(), RunningAgent { dispatcher, read_target });
             all.extend(specs);
         }
         Ok((all, agents))
@@ -534,10 +530,11 @@ struct SeatMaker<'a> {
 }
 
 impl SeatMaker<'_> {
-    fn children<M: actix::Message>(
+    /// The component's children, and the ways to them, in the order of the shards.
+    fn children<Port>(
         &self,
-        child: impl Fn(&Seat<'_>) -> Result<Child<M>, Vec<Problem>>,
-    ) -> Result<Vec<Child<M>>, Problems> {
+        child: impl Fn(&Seat<'_>) -> Result<Child<Port>, Vec<Problem>>,
+    ) -> Result<(Vec<ChildSpec>, Vec<Port>), Problems> {
         let on_shard = |shard| {
             let seat = Seat {
                 name: self.name,
@@ -550,10 +547,4 @@ impl SeatMaker<'_> {
         };
         (0..self.shards.len()).map(on_shard).collect()
     }
-}
-
-fn unzip<M: actix::Message>(
-    children: Vec<Child<M>>,
-) -> (Vec<ChildSpec>, Vec<crate::supervision::Handle<M>>) {
-    children.into_iter().unzip()
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, WrapFuture};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -14,11 +14,12 @@ use super::feed::{Due, Feed, KeptKeys};
 use super::progress::{Counts, Progress};
 use super::summary::{Rewards, Summary};
 use super::{CollectError, Collection, WiredSource};
+use crate::agent::{Names, Recorded};
 use crate::dispatch::Finished;
 use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder};
-use crate::rollout::{Failure, Origin, Outcome, Rollout};
+use crate::rollout::{Failure, Origin, Outcome};
 use crate::supervision::{AskError, Handle, Supervised};
-use crate::task::{RolloutKey, Task};
+use crate::task::RolloutKey;
 
 /// Everything that a collector needs, so that it can be built again.
 pub(crate) struct Plan {
@@ -84,15 +85,15 @@ struct Run<'a> {
     summary: Summary,
 }
 
-/// A rollout with its record written.
-struct Recorded {
+/// A rollout that ended, with its record still to be written.
+struct Ended {
     source: usize,
-    key: RolloutKey,
+    record: Record,
     ending: Ending,
 }
 
 enum Ending {
-    Reward { reward: f64, counts: Counts },
+    Reward(f64),
     Failed(Failure),
 }
 
@@ -154,64 +155,86 @@ impl<'a> Run<'a> {
                 next = in_flight.next() => next,
                 () = plan.progress.cancelled() => None,
             };
-            let Some(recorded) = next else { return Ok(()) };
-            self.add(recorded?);
+            let Some(ended) = next else { return Ok(()) };
+            let mut batch = vec![ended];
+            while batch.len() < BATCH_MAX
+                && let Some(Some(ended)) = in_flight.next().now_or_never()
+            {
+                batch.push(ended);
+            }
+            self.record(batch).await?;
         }
     }
 
-    fn add(&mut self, recorded: Recorded) {
+    /// Has rollouts recorded, and counts them once they are.
+    async fn record(&mut self, batch: Vec<Ended>) -> Result<(), CollectError> {
+        let mut records = Vec::with_capacity(batch.len());
+        let mut counts = Vec::with_capacity(batch.len());
+        for Ended { source, record, ending } in batch {
+            counts.push((source, record.key.clone(), record.outcome, ending));
+            records.push(record);
+        }
+        append(self.plan, records).await?;
+        for (source, key, outcome, ending) in counts {
+            self.count(source, &key, outcome, ending);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, source: usize, key: &RolloutKey, outcome: Outcome, ending: Ending) {
         let progress = &self.plan.progress;
-        match recorded.ending {
-            Ending::Reward { reward, counts } => {
+        match ending {
+            Ending::Reward(reward) => {
+                let truncated = outcome == Outcome::Truncated;
+                let counts = if truncated { Counts::Truncated } else { Counts::Scored };
                 progress.scored(reward, counts);
                 self.summary.scored += 1;
-                self.summary.truncated += u64::from(counts == Counts::Truncated);
-                let WiredSource { environment, source, .. } = &self.plan.sources[recorded.source];
+                self.summary.truncated += u64::from(truncated);
+                let WiredSource { dispatcher, source, .. } = &self.plan.sources[source];
                 let repeats = source.repeats * self.plan.collection.repeats;
-                self.rewards.add(environment, &recorded.key, reward, repeats);
+                self.rewards.add(&dispatcher.names().environment, key, reward, repeats);
             }
-            Ending::Failed(failure) => {
-                progress.failed(failure.culprit);
-                *self.summary.failed.entry(failure.culprit.as_str()).or_default() += 1;
-                let Failure { culprit, error, retryable: _ } = failure;
-                tracing::warn!(rollout = %recorded.key, %culprit, "rollout failed: {error}");
+            Ending::Failed(Failure { culprit, error, retryable: _ }) => {
+                progress.failed(culprit);
+                *self.summary.failed.entry(culprit.as_str()).or_default() += 1;
+                tracing::warn!(rollout = %key, %culprit, "rollout failed: {error}");
             }
         }
     }
 }
 
-/// Makes one rollout and has it recorded.
-async fn roll_out(plan: &Plan, due: Due) -> Result<Recorded, CollectError> {
+/// Records that are handed over at a time.
+const BATCH_MAX: usize = 256;
+
+/// Makes one rollout.
+async fn roll_out(plan: &Plan, due: Due) -> Ended {
     let Due { source, task, key } = due;
-    let wired = &plan.sources[source];
-    let finished = wired.dispatcher.roll_out(&task, &key, plan.collection.policy).await;
+    let dispatcher = &plan.sources[source].dispatcher;
+    let finished = dispatcher.roll_out::<Recorded>(&task, &key, plan.collection.policy).await;
     let Finished { attempts, result } = finished;
-    let (agent, environment) = (&wired.source.agent, &wired.environment);
-    let origin = Origin { key: &key, agent, environment, attempt: attempts };
-    let (record, ending) = match result {
-        Ok(rollout) => scored(&origin, &task, &rollout),
-        Err(failure) => {
-            let line = origin.failure_record(&task, &failure);
-            let record = Record { key: key.clone(), outcome: Outcome::Failed, line };
-            (record, Ending::Failed(failure))
+    match result {
+        Ok(Recorded { outcome, reward, line }) => {
+            let record = Record { key, outcome, line };
+            Ended { source, record, ending: Ending::Reward(reward) }
         }
-    };
+        Err(failure) => {
+            let Names { agent, environment } = dispatcher.names();
+            let origin = Origin { key: &key, agent, environment, attempt: attempts };
+            let line = origin.failure_record(&task, &failure);
+            let record = Record { key, outcome: Outcome::Failed, line };
+            Ended { source, record, ending: Ending::Failed(failure) }
+        }
+    }
+}
+
+async fn append(plan: &Plan, records: Vec<Record>) -> Result<(), CollectError> {
     let deadline = Instant::now() + RECORD_TIMEOUT;
-    match plan.append.ask(Append(record), deadline).await {
-        Ok(kept) => kept?,
+    match plan.append.ask(Append(records), deadline).await {
+        Ok(kept) => Ok(kept?),
         // The recorder's supervisor is about to restart it and this collector with it.
         Err(AskError::Crashed { .. } | AskError::Lost { .. }) => std::future::pending().await,
-        Err(error) => return Err(recorder_gone(error)),
+        Err(error) => Err(recorder_gone(error)),
     }
-    Ok(Recorded { source, key, ending })
-}
-
-fn scored(origin: &Origin<'_>, task: &Task, rollout: &Rollout) -> (Record, Ending) {
-    let outcome = rollout.outcome();
-    let counts = if rollout.truncated.is_some() { Counts::Truncated } else { Counts::Scored };
-    let line = origin.record(task, rollout);
-    let record = Record { key: origin.key.clone(), outcome, line };
-    (record, Ending::Reward { reward: rollout.verdict.reward.get(), counts })
 }
 
 /// Counts the rollouts to come, for the progress display, without holding anything up. A file that

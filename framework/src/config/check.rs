@@ -248,12 +248,11 @@ impl Config {
     /// Returns the names of the agents that a collection runs; none if it does not say which.
     pub fn collected_agents(&self) -> Vec<&str> {
         let Some(collect) = &self.collect else { return Vec::new() };
-        let only_agent = || {
-            self.agents.keys().map(String::as_str).take(if self.agents.len() == 1 { 1 } else { 0 })
-        };
         match (&collect.agent, collect.agents.as_slice()) {
             (Some(agent), _) => vec![agent],
-            (None, []) => only_agent().collect(),
+            (None, []) if self.agents.len() == 1 => {
+                self.agents.keys().map(String::as_str).collect()
+            }
             (None, agents) => agents.iter().map(String::as_str).collect(),
         }
     }
@@ -264,5 +263,165 @@ impl Config {
             Some(directory) => directory.join(path),
             None => path.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::Loader;
+
+    fn kinds() -> KindNames {
+        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        KindNames {
+            models: set(&["openai", "scripted"]),
+            environments: set(&["simple_weather"]),
+            agents: set(&["tool_loop"]),
+        }
+    }
+
+    /// Checks a configuration in a directory with the dataset `a.jsonl` and the file `out/file`.
+    fn check(yaml: &str) -> Result<Vec<String>, Problems> {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a.jsonl"), "").unwrap();
+        fs::create_dir(directory.path().join("out")).unwrap();
+        fs::write(directory.path().join("out/file"), "").unwrap();
+        let loader = Loader::new().text("a.yaml", yaml).working_directory(directory.path());
+        let warnings = loader.load().unwrap().check(&kinds())?;
+        Ok(warnings.iter().map(Warning::to_string).collect())
+    }
+
+    fn problems(yaml: &str) -> Vec<String> {
+        check(yaml).unwrap_err().to_string().lines().map(str::to_owned).collect()
+    }
+
+    const COMPONENTS: &str = "\
+models: { policy: { kind: openai } }
+environments: { weather: { kind: simple_weather } }
+agents: { solver: { kind: tool_loop, environment: weather, model: policy, datasets: [{ name: a, type: example, path: a.jsonl }] } }
+";
+
+    fn collecting(collect: &str) -> String {
+        format!("{COMPONENTS}collect: {{ {collect} }}\n")
+    }
+
+    #[test]
+    fn a_meaningful_configuration_passes() {
+        assert_eq!(check(&collecting("output: new/folder/out.jsonl")).unwrap(), [""; 0]);
+        assert_eq!(
+            check(&collecting("output: out/file, agents: [solver], dataset: a")).unwrap(),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn all_that_means_nothing_is_reported_at_once() {
+        let yaml = "\
+models:
+  policy: { kind: opnai, timeout: 0s }
+  judge: { kind: azure }
+environments:
+  weather: { kind: simple_wether, tool_timeout: 0, verify_timeout: 0ms, session_idle_timeout: 0s }
+agents:
+  solver:
+    kind: tool_lop
+    environment: wether
+    model: polcy
+    models: { judge: jugde }
+    datasets:
+      - { name: a, type: example, path: a.jsonl }
+      - { name: a, type: train, path: b.jsonl }
+collect: { agent: solvr, agents: [x], output: out, sync_interval: 0, rollout_timeout: 0 }
+runtime: { heartbeat: 0, session_idle_timeout: 0 }
+";
+        let expected = [
+            "a.yaml:3: `models.judge.kind`: unknown kind `azure`",
+            "a.yaml:2: `models.policy.kind`: unknown kind `opnai`; did you mean `openai`?",
+            "a.yaml:2: `models.policy.timeout`: must be longer than 0",
+            "a.yaml:5: `environments.weather.kind`: unknown kind `simple_wether`; did you mean `simple_weather`?",
+            "a.yaml:5: `environments.weather.tool_timeout`: must be longer than 0",
+            "a.yaml:5: `environments.weather.verify_timeout`: must be longer than 0",
+            "a.yaml:5: `environments.weather.session_idle_timeout`: must be longer than 0",
+            "a.yaml:8: `agents.solver.kind`: unknown kind `tool_lop`; did you mean `tool_loop`?",
+            "a.yaml:9: `agents.solver.environment`: no environment is named `wether`; did you mean `weather`?",
+            "a.yaml:10: `agents.solver.model`: no model is named `polcy`; did you mean `policy`?",
+            "a.yaml:11: `agents.solver.models.judge`: no model is named `jugde`; did you mean `judge`?",
+            "a.yaml:14: `agents.solver.datasets.1.name`: another dataset of this agent is named `a` too",
+            "a.yaml:15: `collect.rollout_timeout`: must be longer than 0",
+            "a.yaml:15: `collect.sync_interval`: must be longer than 0",
+            "a.yaml:15: `collect.agent`: no agent is named `solvr`; did you mean `solver`?",
+            "a.yaml:15: `collect.agents.0`: no agent is named `x`",
+            "a.yaml:15: `collect.agents`: cannot stand beside `agent`",
+            "a.yaml:16: `runtime.session_idle_timeout`: must be longer than 0",
+            "a.yaml:16: `runtime.heartbeat`: must be longer than 0",
+        ];
+        let found = problems(yaml);
+        let (output, others): (Vec<String>, Vec<String>) =
+            found.into_iter().partition(|line| line.contains("`collect.output`"));
+        assert_eq!(others, expected);
+        assert!(output[0].starts_with("a.yaml:15: `collect.output`: cannot write to `out`: `"));
+        assert!(output[0].ends_with("out` is a directory"));
+    }
+
+    #[test]
+    fn an_unknown_kind_comes_with_the_known_ones() {
+        let problems = check("models: { m: { kind: x } }").unwrap_err();
+        assert_eq!(problems.hint().unwrap(), "known kinds: `openai`, `scripted`");
+    }
+
+    #[test]
+    fn only_datasets_that_the_run_reads_must_exist() {
+        let more = "datasets: [{ name: a, type: example, path: a.jsonl }, { name: b, type: train, path: b.jsonl }]";
+        let with = |collect: &str| {
+            let at = COMPONENTS.find("datasets").unwrap();
+            format!("{}{more} }} }}\n{collect}", &COMPONENTS[..at])
+        };
+        let warning = "a.yaml:3: `agents.solver.datasets.1.path`: file `b.jsonl` does not exist; this run does not read it";
+        assert_eq!(check(&with("")).unwrap(), [warning]);
+        assert_eq!(check(&with("collect: { output: o, dataset: a }")).unwrap(), [warning]);
+        let problem = ["a.yaml:3: `agents.solver.datasets.1.path`: file `b.jsonl` does not exist"];
+        assert_eq!(problems(&with("collect: { output: o }")), problem);
+        assert_eq!(problems(&with("collect: { output: o, dataset: b }")), problem);
+    }
+
+    #[test]
+    fn a_collection_knows_its_agents_and_datasets() {
+        let unknown = problems(&collecting("output: o, dataset: c"));
+        assert_eq!(unknown, ["a.yaml:4: `collect.dataset`: no dataset is named `c`"]);
+        let blocked = problems(&collecting("output: out/file/x"));
+        assert_eq!(blocked.len(), 1);
+        assert!(blocked[0].ends_with("out/file` is a file"), "{blocked:?}");
+        let none = "collect: { output: o }";
+        assert_eq!(problems(none), ["a.yaml:1: `collect.agent`: missing key; there are no agents"]);
+        let two = "
+models: { policy: { kind: openai } }
+environments: { weather: { kind: simple_weather } }
+agents:
+  one: { kind: tool_loop, environment: weather, model: policy }
+  two: { kind: tool_loop, environment: weather, model: policy }
+collect: { output: o }";
+        assert_eq!(
+            problems(two),
+            ["a.yaml:7: `collect.agent`: missing key; there are 2 agents: `one`, `two`"]
+        );
+        let empty = two.replace("output: o", "output: o, agent: two");
+        assert_eq!(
+            problems(&empty),
+            ["a.yaml:6: `agents.two.datasets`: agent `two` has no datasets"]
+        );
+    }
+
+    #[test]
+    fn no_problem_of_meaning_shows_a_secret() {
+        let yaml = "api_key: sk-verysecret\nmodels: { m: { kind: '${api_key}' } }\n";
+        assert_eq!(problems(yaml), ["a.yaml:2: `models.m.kind`: unknown kind `***`"]);
+    }
+
+    #[test]
+    fn warnings_of_the_layers_come_with_those_of_the_meaning() {
+        let warnings = check("models: { m: { kind: openai, settings: { a: yes } } }").unwrap();
+        assert!(warnings[0].starts_with("a.yaml:1: `models.m.settings.a`: `yes` is a string here"));
     }
 }

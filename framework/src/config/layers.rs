@@ -118,38 +118,39 @@ fn slot<'a>(
     origin: Option<&Origin>,
 ) -> Result<&'a mut Node, Fault> {
     let mut node = tree;
-    let mut above = KeyPath::root();
+    let mut parent = KeyPath::root();
     for segment in path.segments() {
-        let parent = above.clone();
         if node.value == Value::Null {
             node.value = Value::Map(BTreeMap::new());
         }
-        let description = node.description();
-        node = match &mut node.value {
+        let found = node.description();
+        let (key, child) = match &mut node.value {
             Value::Map(entries) => {
                 let key = matching_key(entries, segment, case)?;
-                above = above.child(&key);
-                entries.entry(key).or_insert_with(|| Node::new(Value::Null, origin.cloned()))
+                let absent = || Node::new(Value::Null, origin.cloned());
+                (key.clone(), entries.entry(key).or_insert_with(absent))
             }
-            Value::List(items) => {
-                above = above.child(segment);
-                let length = items.len();
-                let index = segment.parse::<usize>().ok();
-                let missing =
-                    || Fault::NoSuchElement { list: parent, index: segment.clone(), length };
-                index.and_then(|index| items.get_mut(index)).ok_or_else(missing)?
+            Value::List(items) => (segment.clone(), element(items, segment, &parent)?),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {
+                return Err(Fault::BelowScalar { parent, found });
             }
-            Value::Null
-            | Value::Boolean(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::Text(_)
-            | Value::Broken => {
-                return Err(Fault::BelowScalar { parent, found: description });
-            }
+            Value::Text(_) | Value::Broken => return Err(Fault::BelowScalar { parent, found }),
         };
+        parent = parent.child(key);
+        node = child;
     }
     Ok(node)
+}
+
+fn element<'a>(
+    items: &'a mut [Node],
+    segment: &str,
+    list: &KeyPath,
+) -> Result<&'a mut Node, Fault> {
+    let length = items.len();
+    let index = segment.parse::<usize>().ok();
+    let missing = || Fault::NoSuchElement { list: list.clone(), index: segment.to_owned(), length };
+    index.and_then(|index| items.get_mut(index)).ok_or_else(missing)
 }
 
 fn matching_key(

@@ -6,14 +6,14 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::{
     Config,
+    assignment::{self, Assignment},
     interpolation::{Variables, interpolate},
     key_path::KeyPath,
-    layers::{Form, KeyCase, Layers, read_outside_value},
+    layers::Layers,
     problem::{Fault, Origin, Problem, Problems, Warning},
     schema::{SECTIONS, Sections},
     strict,
@@ -23,9 +23,6 @@ use super::{
 
 /// The file of secrets in the working directory.
 const SECRETS_FILE: &str = "env.yaml";
-/// What environment variables of the configuration begin with, and what separates their keys.
-const PREFIX: &str = "REHEARSAL__";
-const SEPARATOR: &str = "__";
 
 /// Gathers layers; later ones win.
 ///
@@ -96,10 +93,7 @@ impl Loader {
             self.add_document(document, &mut stack);
         }
         self.add_secrets_file(&mut stack);
-        self.add_variables(&mut stack);
-        for assignment in &self.assignments {
-            add_assignment(assignment, &mut stack);
-        }
+        self.add_assignments(&mut stack);
         if !stack.problems.is_empty() {
             return Err(Problems(stack.problems));
         }
@@ -128,19 +122,15 @@ impl Loader {
         }
     }
 
-    fn add_variables(&self, stack: &mut Stack) {
-        for (name, text) in &self.variables {
-            let Some(keys) = name.strip_prefix(PREFIX) else { continue };
-            let origin =
-                Origin { layer: format!("environment variable `{name}`").into(), line: None };
-            let path: KeyPath = keys.split(SEPARATOR).map(str::to_owned).collect();
-            if path.segments().iter().any(String::is_empty) {
-                let fault = Fault::MalformedPath { text: name.clone() };
-                stack.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
-                continue;
+    fn add_assignments(&self, stack: &mut Stack) {
+        let variables = self.variables.iter();
+        let of_variables = variables.filter_map(|(name, text)| assignment::of_variable(name, text));
+        let of_arguments = self.assignments.iter().map(|text| assignment::of_argument(text));
+        for assignment in of_variables.chain(of_arguments) {
+            match assignment {
+                Ok(assignment) => stack.assign(assignment),
+                Err(problems) => stack.problems.extend(problems),
             }
-            let value = read_outside_value(text, Form::Variable, &origin);
-            stack.assign(path, value, KeyCase::Ignored);
         }
     }
 
@@ -190,39 +180,13 @@ impl Stack {
         }
     }
 
-    fn assign(&mut self, path: KeyPath, value: Node, case: KeyCase) {
+    fn assign(&mut self, assignment: Assignment) {
+        let Assignment { path, value, case } = assignment;
         let origin = value.origin.clone();
         if let Err(fault) = self.layers.assign(&path, value, case) {
             self.problems.push(Problem::new(origin, path, fault));
         }
     }
-}
-
-fn add_assignment(assignment: &str, stack: &mut Stack) {
-    let origin = |layer: String| Origin { layer: Arc::from(layer), line: None };
-    let Some((keys, text)) = assignment.split_once('=') else {
-        let fault = Fault::NotAnAssignment { text: harmless_start(assignment) };
-        stack.problems.push(Problem::new(None, KeyPath::root(), fault));
-        return;
-    };
-    let keys = keys.trim();
-    let origin = origin(format!("--set {}", harmless_start(keys)));
-    match KeyPath::parse(keys) {
-        Ok(path) => {
-            let value = read_outside_value(text.trim_start(), Form::Argument, &origin);
-            stack.assign(path, value, KeyCase::Exact);
-        }
-        Err(_) => {
-            let fault = Fault::MalformedPath { text: harmless_start(keys) };
-            stack.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
-        }
-    }
-}
-
-/// The part of a malformed assignment that can only be a key: the rest might be a secret.
-fn harmless_start(text: &str) -> String {
-    let is_key = |letter: char| letter.is_alphanumeric() || "._-/\"".contains(letter);
-    text.chars().take_while(|&letter| is_key(letter)).collect()
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Problem {
@@ -343,6 +307,17 @@ collect: { output: out.jsonl }
             .unwrap();
         let model: Model = config.models["policy"].settings.parse().unwrap();
         assert_eq!(model, Model { model: "1.10".to_owned(), temperature: 2.0 });
+    }
+
+    #[test]
+    fn text_from_outside_stays_a_string_through_interpolation() {
+        let config = Loader::new()
+            .text("a.yaml", "models: { m: { kind: '${name}', timeout: '${env:WAIT,5}' } }")
+            .environment(variables([("REHEARSAL__NAME", "007")]))
+            .load()
+            .unwrap();
+        assert_eq!(config.models["m"].kind, "007");
+        assert_eq!(config.models["m"].timeout, TimeSpan::from_secs(5));
     }
 
     #[test]

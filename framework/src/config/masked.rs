@@ -80,31 +80,139 @@ impl Mask {
 
     /// Masks a value; `node` is the tree's knowledge of it, where it was written and is no default.
     fn value(&self, value: Yaml, node: Option<&Node>) -> Yaml {
-        let is_secret = node.is_some_and(|node| node.secrecy == Secrecy::Secret);
-        match value {
-            Yaml::Hash(entries) => Yaml::Hash(
-                entries
-                    .into_iter()
-                    .map(|(key, child)| {
-                        let child_node = key.as_str().and_then(|key| node?.get(key));
-                        (key, self.value(child, child_node))
-                    })
-                    .collect(),
-            ),
-            Yaml::Array(items) => {
+        let secrecy = node.map_or(Secrecy::Open, |node| node.secrecy);
+        match (value, secrecy) {
+            (Yaml::Hash(entries), _) => Yaml::Hash(self.entries(entries, node)),
+            (Yaml::Array(items), _) => {
                 let child_node = |index: usize| node.and_then(|node| node.get(&index.to_string()));
                 let mask = |(index, item)| self.value(item, child_node(index));
                 Yaml::Array(items.into_iter().enumerate().map(mask).collect())
             }
-            Yaml::String(text) => Yaml::String(self.text(text, is_secret)),
-            Yaml::Null => Yaml::Null,
-            _ if is_secret => Yaml::String(MASK.to_owned()),
-            scalar => scalar,
+            (Yaml::Null, _) => Yaml::Null,
+            (_, Secrecy::Secret) => Yaml::String(MASK.to_owned()),
+            (Yaml::String(text), Secrecy::Open) => Yaml::String(self.text(text)),
+            (scalar, Secrecy::Open) => scalar,
         }
     }
 
-    fn text(&self, text: String, is_secret: bool) -> String {
+    fn entries(&self, entries: Hash, node: Option<&Node>) -> Hash {
+        let mask = |(key, child): (Yaml, Yaml)| {
+            let child_node = key.as_str().and_then(|key| node?.get(key));
+            (key, self.value(child, child_node))
+        };
+        entries.into_iter().map(mask).collect()
+    }
+
+    /// Masks a text that tells a secret, and keeps any other from being interpolated again.
+    fn text(&self, text: String) -> String {
         let is_telling = self.secrets.iter().any(|secret| text.contains(secret.as_str()));
-        if is_secret || is_telling { MASK.to_owned() } else { text.replace("${", "\\${") }
+        if is_telling { MASK.to_owned() } else { text.replace("${", "\\${") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Loader;
+
+    const YAML: &str = "\
+policy_api_key: sk-verysecret
+policy_model_name: small
+models:
+  policy:
+    kind: openai
+    settings:
+      api_key: ${policy_api_key}
+      model: ${policy_model_name}
+      headers: { X-Custom: 'Bearer ${policy_api_key}', X-Literal: '\\${not}' }
+      max_output_tokens: 100
+      tokenizer: t
+      passwords: [one, 2, null]
+      note: contains sk-verysecret literally
+      truth: 'yes'
+environments:
+  weather: { kind: simple_weather }
+agents:
+  solver: { kind: tool_loop, environment: weather, model: policy, settings: { max_steps: 8 } }
+collect: { output: out.jsonl, rollout_timeout: 90s }
+";
+
+    const PRINTED: &str = "\
+policy_api_key: \"***\"
+policy_model_name: small
+models:
+  policy:
+    kind: openai
+    timeout: 10m
+    max_in_flight: 65536
+    mailbox: 65536
+    settings:
+      api_key: \"***\"
+      headers:
+        X-Custom: \"***\"
+        X-Literal: \"\\\\${not}\"
+      max_output_tokens: 100
+      model: small
+      note: \"***\"
+      passwords:
+        - \"***\"
+        - \"***\"
+        - ~
+      tokenizer: t
+      truth: \"yes\"
+environments:
+  weather:
+    kind: simple_weather
+    tool_timeout: 1m
+    verify_timeout: 2m
+    max_sessions: 100000
+    session_idle_timeout: ~
+    settings: {}
+agents:
+  solver:
+    kind: tool_loop
+    environment: weather
+    model: policy
+    models: {}
+    datasets: []
+    settings:
+      max_steps: 8
+collect:
+  agent: ~
+  agents: []
+  dataset: ~
+  output: out.jsonl
+  repeats: 1
+  limit: ~
+  max_in_flight: 256
+  max_attempts: 3
+  rollout_timeout: 90s
+  sync_interval: 1s
+  failure_limit: ~
+runtime:
+  shards: ~
+  shutdown_timeout: 10s
+  session_idle_timeout: 10m
+  heartbeat: 100ms
+telemetry:
+  prometheus: ~
+";
+
+    #[test]
+    fn everything_is_printed_but_secrets() {
+        let config = Loader::new().text("a.yaml", YAML).load().unwrap();
+        assert_eq!(config.to_masked_yaml(), PRINTED);
+    }
+
+    #[test]
+    fn what_is_printed_can_be_loaded_and_prints_itself() {
+        let config = Loader::new().text("printed.yaml", PRINTED).load().unwrap();
+        assert_eq!(config.to_masked_yaml(), PRINTED);
+    }
+
+    #[test]
+    fn a_secret_outside_of_the_settings_is_masked_too() {
+        let yaml = "hf_token: abc\nmodels: { m: { kind: 'x${hf_token}' } }\n";
+        let printed = Loader::new().text("a.yaml", yaml).load().unwrap().to_masked_yaml();
+        assert!(printed.contains("kind: \"***\"") && !printed.contains("abc"), "{printed}");
     }
 }

@@ -113,7 +113,7 @@ pub enum Fault {
     #[error("must be longer than 0")]
     ZeroTime,
     /// A collection that does not say which of several agents it runs.
-    #[error("missing key; there are {} agents: {}", known.len(), quoted(known))]
+    #[error("missing key; {}", agents(known))]
     AgentNotChosen { known: Vec<String> },
     /// A collection with both `agent` and `agents`.
     #[error("cannot stand beside `agent`")]
@@ -315,6 +315,13 @@ fn listed(title: &str, names: &[String]) -> String {
     match names {
         [] => format!("{title}: none"),
         names => format!("{title}: {}", quoted(names)),
+    }
+}
+
+fn agents(known: &[String]) -> String {
+    match known {
+        [] => "there are no agents".to_owned(),
+        known => format!("there are {} agents: {}", known.len(), quoted(known)),
     }
 }
 

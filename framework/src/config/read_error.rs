@@ -10,7 +10,7 @@ use serde::de::{self, Expected, Unexpected};
 use super::{
     key_path::KeyPath,
     problem::{Fault, nearest},
-    tree::Node,
+    tree::{Node, described_text},
 };
 
 /// Why a value could not be read, and where.
@@ -143,7 +143,7 @@ fn description(found: Unexpected<'_>) -> String {
         Unexpected::Signed(value) => format!("number `{value}`"),
         Unexpected::Float(value) => format!("number `{value:?}`"),
         Unexpected::Char(value) => format!("text `{value}`"),
-        Unexpected::Str(value) => format!("text `{value}`"),
+        Unexpected::Str(value) => described_text(value),
         Unexpected::Unit | Unexpected::Option => "null".to_owned(),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a map".to_owned(),

@@ -247,3 +247,66 @@ const fn rollout_timeout() -> TimeSpan {
 const fn sync_interval() -> TimeSpan {
     TimeSpan::from_secs(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use crate::config::{Config, Loader, reference_yaml};
+
+    /// What the reference says, without all keys that have a default.
+    const REQUIRED: &str = "
+policy_model_name: my-model
+models: { policy: { kind: chat_completions, settings: { model: '${policy_model_name}' } } }
+environments: { weather: { kind: simple_weather } }
+agents:
+  solver:
+    kind: tool_loop
+    environment: weather
+    model: policy
+    datasets: [{ name: example, type: example, path: environments/data/simple_weather/example.jsonl }]
+collect: { output: out/weather.jsonl }
+";
+
+    fn load(yaml: &str) -> Config {
+        Loader::new().text("reference.yaml", yaml).load().unwrap()
+    }
+
+    #[test]
+    fn the_reference_says_what_the_defaults_are() {
+        assert_eq!(load(reference_yaml()).to_masked_yaml(), load(REQUIRED).to_masked_yaml());
+    }
+
+    #[test]
+    fn the_reference_mentions_every_key() {
+        let config = load(REQUIRED);
+        let sections = serde_json::json!({
+            "models": config.models, "environments": config.environments, "agents": config.agents,
+            "collect": config.collect, "runtime": config.runtime, "telemetry": config.telemetry,
+        });
+        let written =
+            super::super::yaml::parse("reference.yaml", reference_yaml()).unwrap().root.to_json();
+        let mut missing = Vec::new();
+        missing_keys(&sections, &written, "", &mut missing);
+        assert_eq!(missing, [""; 0]);
+    }
+
+    fn missing_keys(known: &Json, written: &Json, path: &str, missing: &mut Vec<String>) {
+        let children: Vec<(String, &Json)> = match known {
+            Json::Object(entries) => {
+                entries.iter().map(|(key, child)| (key.clone(), child)).collect()
+            }
+            Json::Array(items) => {
+                items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (key, child) in children {
+            let pointer = format!("{path}/{key}");
+            match written.pointer(&format!("/{key}")) {
+                Some(found) => missing_keys(child, found, &pointer, missing),
+                None => missing.push(pointer),
+            }
+        }
+    }
+}

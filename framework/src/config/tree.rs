@@ -152,7 +152,7 @@ impl Node {
             (Value::Boolean(value), Secrecy::Open) => format!("boolean `{value}`"),
             (Value::Integer(value), Secrecy::Open) => format!("number `{value}`"),
             (Value::Float(value), Secrecy::Open) => format!("number `{value:?}`"),
-            (Value::Text(value), Secrecy::Open) => format!("text `{value}`"),
+            (Value::Text(value), Secrecy::Open) => described_text(value),
         }
     }
 
@@ -201,6 +201,17 @@ impl Node {
             }
             Value::Text(_) | Value::Broken => Box::new(std::iter::empty()),
         }
+    }
+}
+
+/// Messages show so many characters of a text.
+const SHOWN_MAX: usize = 80;
+
+/// Says what a text is, by its beginning if it is long.
+pub(super) fn described_text(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("text `{}…`", &text[..end]),
+        None => format!("text `{text}`"),
     }
 }
 
