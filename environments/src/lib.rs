@@ -1,7 +1,23 @@
-//! The task worlds that ship with Rehearsal.
-#![expect(missing_docs)]
+//! The task worlds that ship with Rehearsal: one file each, with example tasks in `data/`.
+//!
+//! They are NeMo Gym's resources servers under their old names, and behave as those do, down to the
+//! text that a model reads; each file lists where it differs and why.
+
+pub mod multineedle;
+pub mod multiverse_math_hard;
 pub mod simple_weather;
-/// Registers every kind of this crate.
-pub fn register(kinds: framework::kinds::Kinds) -> framework::kinds::Kinds {
-    kinds.environment::<simple_weather::SimpleWeather>()
+pub mod stateful_counter;
+#[cfg(test)]
+mod trials;
+
+use framework::kinds::Kinds;
+
+/// Registers every kind of environment.
+#[must_use]
+pub fn register(kinds: Kinds) -> Kinds {
+    kinds
+        .environment::<multineedle::Multineedle>()
+        .environment::<multiverse_math_hard::MultiverseMath>()
+        .environment::<simple_weather::SimpleWeather>()
+        .environment::<stateful_counter::StatefulCounter>()
 }

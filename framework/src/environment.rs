@@ -25,7 +25,6 @@ use crate::wiring::{BuildError, Wiring};
 
 pub(crate) use actor::EnvironmentActor;
 pub use actor::OpenSession;
-pub use arguments::{ArgumentsError, parse_arguments};
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};

@@ -13,12 +13,11 @@ use super::python::{DecodeError, Json};
 use super::schema::Schema;
 use super::tools::ToolError;
 
-pub(super) use problem::Problem;
+use problem::Problem;
 
 /// Why arguments, or the keys of a row, do not fit their schema.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ArgumentsError {
+pub(super) enum ArgumentsError {
     /// Not JSON.
     #[error("{0}")]
     Json(#[from] DecodeError),
@@ -44,7 +43,10 @@ impl ArgumentsError {
 ///
 /// # Errors
 /// Fails if the text is not JSON or does not fit; the error is for the model to read.
-pub fn parse_arguments<A: DeserializeOwned>(schema: &Schema, text: &str) -> Result<A, ToolError> {
+pub(super) fn parse_arguments<A: DeserializeOwned>(
+    schema: &Schema,
+    text: &str,
+) -> Result<A, ToolError> {
     parse_with_schema(schema, text).map_err(ArgumentsError::into_tool_error)
 }
 

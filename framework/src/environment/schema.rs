@@ -17,7 +17,7 @@ use crate::task::TargetError;
 
 /// The JSON Schema of a type, without references and without meta data that models need not read.
 #[derive(Clone, Debug)]
-pub struct Schema {
+pub(super) struct Schema {
     value: Value,
     description: Option<String>,
     is_plain: bool,
@@ -43,12 +43,12 @@ pub(super) fn schema_of<T: JsonSchema>() -> Schema {
 
 impl Schema {
     /// The schema as JSON.
-    pub fn as_value(&self) -> &Value {
+    pub(super) fn as_value(&self) -> &Value {
         &self.value
     }
 
     /// What the type's doc comment says.
-    pub fn description(&self) -> Option<&str> {
+    pub(super) fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 

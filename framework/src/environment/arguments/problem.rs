@@ -9,7 +9,7 @@ use super::super::python::{Json, Quoted};
 
 /// One thing that does not fit.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub(in crate::environment) struct Problem {
     kind: &'static str,
     location: Vec<Step>,
     message: String,
@@ -20,7 +20,7 @@ pub struct Problem {
 
 /// One step of the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Into an object's key.
     Key(Box<str>),
     /// Into a list's item.
@@ -58,7 +58,7 @@ impl Problem {
         let location: Vec<_> = error.path().iter().filter_map(step).collect();
         let place_follows = error.inner().to_string();
         let message = place_follows.split(" at line ").next().unwrap_or_default();
-        let input = location.iter().try_fold(body, |value, step| step.into_value(value));
+        let input = location.iter().try_fold(body, |value, step| step.enter(value));
         let input = input.unwrap_or(body).clone();
         let message = format!("Value error, {message}");
         Self { kind: "value_error", location, message, input, expected: None }
@@ -103,7 +103,7 @@ impl Step {
         }
     }
 
-    fn into_value<'a>(&self, value: &'a Json) -> Option<&'a Json> {
+    fn enter<'a>(&self, value: &'a Json) -> Option<&'a Json> {
         match (self, value) {
             (Self::Key(key), value) => value.get(key),
             (Self::Index(index), Json::Array(items)) => items.get(*index),

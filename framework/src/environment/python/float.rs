@@ -41,19 +41,35 @@ pub fn float_repr(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let shortest = format!("{value:e}");
-    let (digits, exponent) = shortest.split_once('e').expect("`{:e}` writes an exponent");
+    let scientific = shortest(value);
+    let (digits, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
     let exponent: i32 = exponent.parse().expect("`{:e}` writes a whole exponent");
     if !(-4..16).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.unsigned_abs());
     }
-    let fixed = format!("{value}");
-    if fixed.contains('.') { fixed } else { fixed + ".0" }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let digits = digits.trim_start_matches('-').replace('.', "");
+    match usize::try_from(exponent) {
+        Err(_) => format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1)),
+        Ok(exponent) if digits.len() <= exponent + 1 => {
+            format!("{sign}{digits}{}.0", "0".repeat(exponent + 1 - digits.len()))
+        }
+        Ok(exponent) => format!("{sign}{}.{}", &digits[..=exponent], &digits[exponent + 1..]),
+    }
+}
+
+/// The fewest digits that read back as the number, and of those the nearest; of two that are equally
+/// near the one that ends in an even digit, where Rust's `{:e}` takes either.
+fn shortest(value: f64) -> String {
+    let some = format!("{value:e}");
+    let digits = some.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let nearest = format!("{value:.*e}", digits - 1);
+    if nearest.parse() == Ok(value) { nearest } else { some }
 }
 
 /// What Python says when it is to write `NaN` or an infinity as strict JSON.
-pub const NOT_COMPLIANT: &str = "Out of range float values are not JSON compliant";
+pub(super) const NOT_COMPLIANT: &str = "Out of range float values are not JSON compliant";
 
 /// As Python's `repr`; fails on `NaN` and infinities.
 impl Serialize for Float {
@@ -134,6 +150,7 @@ mod tests {
             (1.0000000000000002e16, "1.0000000000000002e+16"),
             (5e-324, "5e-324"),
             (1.7976931348623157e308, "1.7976931348623157e+308"),
+            (1_438_971_106_210_492.2, "1438971106210492.2"),
             (f64::NAN, "nan"),
             (f64::NEG_INFINITY, "-inf"),
         ] {
@@ -161,6 +178,10 @@ mod tests {
             print(repr(struct.unpack('>d',bytes.fromhex(line.strip()))[0]))";
         let mut bits: Vec<u64> =
             (0..4000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let quarters = (0..500).map(|n| 1e15 + 7e12 * f64::from(n) + 0.25);
+        bits.extend(quarters.map(f64::to_bits));
+        bits.extend((-1074..1024).map(|n| 2.0_f64.powi(n).to_bits()));
+        bits.extend((0..2000).map(|n| (f64::from(n) * 0.37).to_bits()));
         bits.extend((-330..330).map(|e| format!("1e{e}").parse::<f64>().unwrap().to_bits()));
         let input: String = bits.iter().map(|bits| format!("{bits:016x}\n")).collect();
         let Some(output) = reference::python(SCRIPT, &input) else { return };
