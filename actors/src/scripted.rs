@@ -122,19 +122,27 @@ fn no_arguments() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }
 
-/// Matches that a call is repeated for.
+/// The matches that a call is repeated for: a regular expression, by the text that it is looked for
+/// in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Each {
-    /// The regular expression.
-    pub find: String,
-    /// The text that it is looked for in, as a template. Default: the last user message.
-    #[serde(default = "user_text")]
-    pub r#in: String,
+#[serde(rename_all = "snake_case")]
+pub enum Each {
+    /// In the last user message.
+    User(String),
+    /// In the text of the whole prompt.
+    Prompt(String),
+    /// In a text of the script's own making.
+    Text(Find),
 }
 
-fn user_text() -> String {
-    "{{ user }}".to_owned()
+/// A regular expression and a text to look for it in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// The text, as a template.
+    pub of: String,
+    /// The regular expression.
+    pub find: String,
 }
 
 /// A way to fail, named as in `rehearsal_model_requests_total{status}`.
@@ -342,7 +350,7 @@ mod tests {
         let model = scripted(json!({"rules": [
             {"when": {"step": 0}, "calls": [{
                 "name": "add", "arguments": {"count": "{{ each.n | int }}"},
-                "each": {"find": r"add (?<n>\d+)"},
+                "each": {"user": r"add (?<n>\d+)"},
             }]},
             {"when": {"after": "add"}, "calls": [{"name": "get"}]},
             {"when": {"step": 2}, "say": "{{ outputs[-1].value }} after {{ outputs | length }}"},
@@ -361,7 +369,7 @@ mod tests {
         let model = scripted(json!({"rules": [
             {"when": {"step": 0}, "calls": [{
                 "name": "value", "arguments": {"of": "{{ each.synonym }}"},
-                "each": {"in": "{{ prompt }}", "find": "'(?<term>[^']+)' is '(?<synonym>[^']+)'"},
+                "each": {"prompt": "'(?<term>[^']+)' is '(?<synonym>[^']+)'"},
                 "if": "each.term | lower in user",
             }]},
             {"when": {"after": "value"}, "calls": [{"name": "extract", "arguments":
@@ -420,7 +428,7 @@ mod tests {
             (json!({"when": {"output": ""}, "say": "x"}), "no rule of `policy` holds"),
             (json!({"say": "{{ output.x }}"}), "undefined value (in rules[0].say:1)"),
             (json!({"say": "{{ captures.x }}"}), "undefined value"),
-            (json!({"calls": [{"name": "f", "each": {"find": "z"}}]}), "no rule of `policy`"),
+            (json!({"calls": [{"name": "f", "each": {"user": "z"}}]}), "no rule of `policy`"),
         ];
         for (rule, expected) in cases {
             let error = first_error(json!({"rules": [rule]})).to_string();

@@ -14,7 +14,7 @@ use framework::task::RolloutKey;
 
 use super::pattern::Pattern;
 use super::template::{Context, Templates, Text};
-use super::{CallConfig, Cause, Each, Problems, RuleConfig};
+use super::{CallConfig, Cause, Each, Find, Problems, RuleConfig};
 
 /// A reply of more items than this is refused.
 const CALLS_MAX: usize = 256;
@@ -62,8 +62,14 @@ impl Repeat {
         templates: &mut Templates,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let within = templates.text(&format!("{path}.in"), &each.r#in, problems);
-        let find = Pattern::new(&format!("{path}.find"), &each.find, problems)?;
+        let (key, text, find) = match each {
+            Each::User(find) => ("user", "{{ user }}", find),
+            Each::Prompt(find) => ("prompt", "{{ prompt }}", find),
+            Each::Text(Find { of, find }) => ("text", of.as_str(), find),
+        };
+        let path = format!("{path}.{key}");
+        let within = templates.text(&path, text, problems);
+        let find = Pattern::new(&path, find, problems)?;
         Some(Self { find, within })
     }
 }
