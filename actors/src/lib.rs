@@ -2,13 +2,20 @@
 
 pub mod jsonl;
 pub mod memory;
+pub mod openai;
+pub mod replay;
 pub mod scripted;
 pub mod tool_loop;
 mod turn;
+pub mod upstream;
 
 use framework::kinds::Kinds;
 
 /// Registers every kind of this crate.
 pub fn register(kinds: Kinds) -> Kinds {
-    kinds.agent::<tool_loop::ToolLoop>().model::<scripted::Scripted>()
+    kinds
+        .agent::<tool_loop::ToolLoop>()
+        .model::<openai::Openai>()
+        .model::<replay::Replay>()
+        .model::<scripted::Scripted>()
 }

@@ -113,6 +113,8 @@ pub struct CallConfig {
     pub arguments: serde_json::Value,
     /// Repeats the call for every match, in order.
     pub each: Option<Each>,
+    /// An expression that has to be true for the call to be made, asked for every match.
+    pub r#if: Option<String>,
 }
 
 fn no_arguments() -> serde_json::Value {
@@ -349,18 +351,19 @@ mod tests {
     }
 
     #[test]
-    fn values_of_earlier_outputs_become_a_list() {
+    fn calls_are_made_for_matches_that_qualify_and_their_outputs_become_a_list() {
         let model = scripted(json!({"rules": [
             {"when": {"step": 0}, "calls": [{
                 "name": "value", "arguments": {"of": "{{ each.synonym }}"},
-                "each": {"prompt": "'Hot' is '(?<synonym>[^']+)'"},
+                "each": {"prompt": "'(?<term>[^']+)' is '(?<synonym>[^']+)'"},
+                "if": "each.term | lower in user",
             }]},
             {"when": {"after": "value"}, "calls": [{"name": "extract", "arguments":
                 {"values": "{{ outputs | map(attribute='value.v') | list }}"}}]},
             {"say": "{{ output }}"},
         ]}));
-        let prompt = r#"{"input":[{"role":"system","content":"'Hot' is 'Warm'\n'Hot' is 'Tepid'"},
-            {"role":"user","content":"heat?"}]}"#;
+        let prompt = r#"{"input":[{"role":"system","content":"'Hot' is 'Warm'\n'Cold' is 'Icy'\n'Hot' is 'Tepid'"},
+            {"role":"user","content":"how hot?"}]}"#;
         let tool = |_: &str, arguments: &str| json!({"v": arguments.len()}).to_string();
         let history = play(&model.unwrap(), CreateParams::parse(prompt).unwrap(), tool);
         assert_eq!(arguments(&history)[2], ("extract", r#"{"values":[13,14]}"#));

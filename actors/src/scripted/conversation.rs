@@ -2,9 +2,11 @@
 //!
 //! Each part is decoded when first looked at, since most rules look at one or two.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use framework::responses::{Item, ItemKind, Request, Role};
+use serde::Deserialize;
 
 use crate::turn;
 
@@ -43,14 +45,14 @@ impl<'a> Conversation<'a> {
     pub(super) fn user(&self) -> &str {
         self.user.get_or_init(|| {
             let message = self.request.input().rfind(|item| item.is_message_of(Role::User));
-            message.map(Item::text).unwrap_or_default()
+            message.map(text).unwrap_or_default()
         })
     }
 
     /// The prompt's messages, one a line.
     pub(super) fn prompt(&self) -> &str {
         self.prompt.get_or_init(|| {
-            let texts: Vec<_> = self.request.params.input().iter().map(Item::text).collect();
+            let texts: Vec<_> = self.request.params.input().iter().map(text).collect();
             texts.join("\n")
         })
     }
@@ -59,7 +61,7 @@ impl<'a> Conversation<'a> {
     pub(super) fn output(&self) -> &str {
         self.output.get_or_init(|| {
             let output = self.request.input().rfind(|item| is_output(item));
-            output.map(Item::text).unwrap_or_default()
+            output.map(text).unwrap_or_default()
         })
     }
 
@@ -71,7 +73,7 @@ impl<'a> Conversation<'a> {
     /// All tool outputs, in order.
     pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'a>> {
         let outputs = self.request.input().filter(|item| is_output(item));
-        outputs.map(|item| Output { name: self.called(item).unwrap_or(""), text: item.text() })
+        outputs.map(|item| Output { name: self.called(item).unwrap_or(""), text: text(item) })
     }
 
     /// The tool whose output is the last item.
@@ -106,11 +108,33 @@ impl<'a> Conversation<'a> {
     fn called(&self, output: &Item) -> Option<&'a str> {
         let mut calls = self.request.input().rev().filter_map(Item::as_function_call);
         let only = calls.next()?;
-        let id: Box<str> = output.field("call_id")?;
-        if only.call_id == id {
+        let Ids { call_id } = serde_json::from_str(output.json().get()).ok()?;
+        if *only.call_id == *call_id {
             return Some(&only.name);
         }
-        calls.find(|call| call.call_id == id).map(|call| &*call.name)
+        calls.find(|call| *call.call_id == *call_id).map(|call| &*call.name)
+    }
+}
+
+/// What ties an output to its call.
+#[derive(Deserialize)]
+struct Ids<'a> {
+    #[serde(borrow)]
+    call_id: Cow<'a, str>,
+}
+
+/// Content that is a string.
+#[derive(Deserialize)]
+struct Plain<'a> {
+    #[serde(borrow, alias = "output")]
+    content: Cow<'a, str>,
+}
+
+/// An item's text. Most content is one string, which is read without taking the item apart.
+fn text(item: &Item) -> String {
+    match serde_json::from_str(item.json().get()) {
+        Ok(Plain { content }) => content.into_owned(),
+        Err(_) => item.text(),
     }
 }
 

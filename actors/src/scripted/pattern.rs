@@ -1,5 +1,7 @@
 //! Regular expressions of a script, and the texts in which they are looked for.
 
+use std::sync::Arc;
+
 use regex::Regex;
 
 use super::conversation::Conversation;
@@ -11,7 +13,7 @@ use super::{Each, Problems};
 pub(super) struct Pattern {
     place: Place,
     regex: Regex,
-    has_names: bool,
+    names: Vec<Arc<str>>,
 }
 
 /// A text that a regular expression can be looked for in.
@@ -42,8 +44,8 @@ impl Pattern {
     ) -> Option<Self> {
         match Regex::new(source) {
             Ok(regex) => {
-                let has_names = regex.capture_names().flatten().next().is_some();
-                Some(Self { place, regex, has_names })
+                let names = regex.capture_names().flatten().map(Arc::from).collect();
+                Some(Self { place, regex, names })
             }
             Err(error) => {
                 problems.add(path, error);
@@ -65,7 +67,7 @@ impl Pattern {
     /// Whether the text matches; if so, adds the named groups.
     pub(super) fn find(&self, conversation: &Conversation<'_>, groups: &mut Captures) -> bool {
         let text = self.place.text(conversation);
-        if !self.has_names {
+        if self.names.is_empty() {
             return self.regex.is_match(text);
         }
         let Some(found) = self.regex.captures(text) else {
@@ -86,12 +88,12 @@ impl Pattern {
 
     /// Names of its groups.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.regex.capture_names().flatten()
+        self.names.iter().map(|name| &**name)
     }
 
     /// A group that took no part in the match is the empty text.
-    fn named(&self, found: &regex::Captures<'_>) -> impl Iterator<Item = (Box<str>, String)> {
-        let text = |name| found.name(name).map_or("", |group| group.as_str());
-        self.names().map(move |name| (name.into(), text(name).to_owned()))
+    fn named(&self, found: &regex::Captures<'_>) -> impl Iterator<Item = (Arc<str>, String)> {
+        let text = |name: &str| found.name(name).map_or("", |group| group.as_str());
+        self.names.iter().map(move |name| (name.clone(), text(name).to_owned()))
     }
 }

@@ -17,7 +17,7 @@ use super::pattern::Pattern;
 use super::template::{Captures, Context, Templates, Text};
 use super::{CallConfig, Cause, Problems, RuleConfig};
 
-/// A call repeated for more matches than this is refused.
+/// A reply of more items than this is refused.
 const CALLS_MAX: usize = 256;
 /// Items are shared for this many steps; later ones are made anew.
 const SHARED_STEPS: usize = 16;
@@ -47,6 +47,7 @@ struct Call {
     name: Box<str>,
     arguments: Text,
     each: Option<Pattern>,
+    condition: Option<Text>,
 }
 
 impl Reply {
@@ -123,7 +124,10 @@ impl Turn {
             call.make(templates, context, &mut items)?;
         }
         if items.is_empty() {
-            return Err(Reason(format!("`{}`: no call has a match in its `each`", self.path)));
+            return Err(Reason(format!(
+                "`{}`: no call has a match in its `each` that its `if` lets through",
+                self.path
+            )));
         }
         Ok(items)
     }
@@ -138,15 +142,18 @@ impl Call {
     ) -> Self {
         let arguments = format!("{path}.arguments");
         let each = config.each.as_ref();
+        let condition = config.r#if.as_ref();
         Self {
             name: config.name.as_str().into(),
             arguments: templates.arguments(&arguments, &config.arguments, problems),
             each: each.and_then(|each| Pattern::each(&format!("{path}.each"), each, problems)),
+            condition: condition
+                .map(|condition| templates.condition(&format!("{path}.if"), condition, problems)),
         }
     }
 
     fn is_constant(&self) -> bool {
-        self.each.is_none() && self.arguments.is_constant()
+        self.each.is_none() && self.condition.is_none() && self.arguments.is_constant()
     }
 
     /// Adds the call to the items, once for every match.
@@ -157,17 +164,31 @@ impl Call {
         items: &mut Vec<Item>,
     ) -> Result<(), Reason> {
         let Some(each) = &self.each else {
-            items.push(self.item(templates, context, items.len())?);
-            return Ok(());
+            return self.make_one(templates, context, items);
         };
         for found in each.find_all(context.conversation) {
-            if items.len() == CALLS_MAX {
-                let reason = format!("`{}` would be called more than {CALLS_MAX} times", self.name);
-                return Err(Reason(reason));
-            }
             let context = Context { each: Some(&found), ..*context };
-            items.push(self.item(templates, &context, items.len())?);
+            self.make_one(templates, &context, items)?;
         }
+        Ok(())
+    }
+
+    /// Adds the call to the items, if its condition holds.
+    fn make_one(
+        &self,
+        templates: &Templates,
+        context: &Context<'_>,
+        items: &mut Vec<Item>,
+    ) -> Result<(), Reason> {
+        if let Some(condition) = &self.condition
+            && templates.fill(condition, context)?.is_empty()
+        {
+            return Ok(());
+        }
+        if items.len() == CALLS_MAX {
+            return Err(Reason(format!("`{}` would make more than {CALLS_MAX} calls", self.name)));
+        }
+        items.push(self.item(templates, context, items.len())?);
         Ok(())
     }
 

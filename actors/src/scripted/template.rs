@@ -3,9 +3,9 @@
 //! All are compiled when the model is built, and so is the list of variables each one reads: a
 //! misspelled variable is an error at the start, and a reply computes only what it needs.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use minijinja::value::Value;
+use minijinja::value::{Enumerator, Object, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::Problems;
@@ -49,7 +49,7 @@ const VARIABLES: [(&str, Variable); 7] = [
 ];
 
 /// The named groups of one or more matches.
-pub(super) type Captures = BTreeMap<Box<str>, String>;
+pub(super) type Captures = Vec<(Arc<str>, String)>;
 
 /// What templates are filled from.
 pub(super) struct Context<'a> {
@@ -105,6 +105,16 @@ impl Templates {
         }
     }
 
+    /// Compiles an expression to text that is empty unless it is true.
+    pub(super) fn condition(
+        &mut self,
+        path: &str,
+        expression: &str,
+        problems: &mut Problems,
+    ) -> Text {
+        self.text(path, &format!("{{{{ 'true' if ({expression}) else '' }}}}"), problems)
+    }
+
     fn reads(&self, path: &str, problems: &mut Problems) -> Vec<Variable> {
         let Ok(template) = self.0.get_template(path) else {
             return vec![];
@@ -128,9 +138,8 @@ impl Templates {
         match text {
             Text::Constant(text) => Ok(text.clone()),
             Text::Template { name, reads } => {
-                let values: BTreeMap<_, _> =
-                    reads.iter().map(|variable| variable.value_in(context)).collect();
-                let text = self.0.get_template(name)?.render(values)?;
+                let values = reads.iter().map(|variable| variable.value_in(context)).collect();
+                let text = self.0.get_template(name)?.render(Value::from_object(Named(values)))?;
                 Ok(text.into())
             }
         }
@@ -183,6 +192,28 @@ fn single_expression(text: &str) -> Option<&str> {
     (is_single && !trims_whitespace).then_some(inner)
 }
 
+/// A few values by name. For so few, and read once or twice, a list is cheaper than a map.
+#[derive(Debug)]
+struct Named<N>(Vec<(N, Value)>);
+
+impl<N> Object for Named<N>
+where
+    N: AsRef<str> + std::fmt::Debug + Send + Sync + 'static,
+{
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let found = self.0.iter().find(|(name, _)| name.as_ref() == key);
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(name.as_ref())).collect())
+    }
+}
+
 impl Variable {
     fn value_in(self, context: &Context<'_>) -> (&'static str, Value) {
         let Context { conversation, captures, each } = context;
@@ -200,14 +231,14 @@ impl Variable {
 }
 
 fn groups(captures: &Captures) -> Value {
-    let values = captures.iter().map(|(name, text)| (&**name, Value::from(text)));
-    Value::from(values.collect::<BTreeMap<_, _>>())
+    let value = |(name, text): &(Arc<str>, String)| (name.clone(), Value::from(text));
+    Value::from_object(Named(captures.iter().map(value).collect()))
 }
 
 fn outputs(conversation: &Conversation<'_>) -> Value {
     let output = |output: super::conversation::Output<'_>| {
         let fields = [("name", Value::from(output.name)), ("value", parsed(&output.text))];
-        Value::from(BTreeMap::from(fields))
+        Value::from_object(Named(fields.into()))
     };
     Value::from(conversation.outputs().map(output).collect::<Vec<_>>())
 }
