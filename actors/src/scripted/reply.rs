@@ -4,6 +4,7 @@
 //! unique in its rollout. Since they do not differ between rollouts, the items of a reply without
 //! templates are made once per step and shared by all rollouts.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,15 @@ struct Call {
 #[derive(Debug)]
 struct Repeat {
     find: Pattern,
-    within: Text,
+    within: Within,
+}
+
+/// The text that matches are looked for in.
+#[derive(Debug)]
+enum Within {
+    User,
+    Prompt,
+    Text(Text),
 }
 
 impl Repeat {
@@ -62,15 +71,29 @@ impl Repeat {
         templates: &mut Templates,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let (key, text, find) = match each {
-            Each::User(find) => ("user", "{{ user }}", find),
-            Each::Prompt(find) => ("prompt", "{{ prompt }}", find),
-            Each::Text(Find { of, find }) => ("text", of.as_str(), find),
+        let (find, within) = match each {
+            Each::User(find) => (find, Within::User),
+            Each::Prompt(find) => (find, Within::Prompt),
+            Each::Text(Find { of, find }) => {
+                (find, Within::Text(templates.text(&format!("{path}.text.of"), of, problems)))
+            }
         };
-        let path = format!("{path}.{key}");
-        let within = templates.text(&path, text, problems);
-        let find = Pattern::new(&path, find, problems)?;
+        let find = Pattern::new(path, find, problems)?;
         Some(Self { find, within })
+    }
+}
+
+impl Within {
+    fn text<'a>(
+        &self,
+        templates: &Templates,
+        context: &'a Context<'_>,
+    ) -> Result<Cow<'a, str>, Reason> {
+        match self {
+            Self::User => Ok(context.conversation.user().into()),
+            Self::Prompt => Ok(context.conversation.prompt().into()),
+            Self::Text(text) => Ok(templates.fill(text, context)?.into_string().into()),
+        }
     }
 }
 
@@ -183,7 +206,7 @@ impl Call {
         let Some(Repeat { find, within }) = &self.repeat else {
             return self.make_one(templates, context, items);
         };
-        for found in find.find_all(&templates.fill(within, context)?) {
+        for found in find.find_all(&within.text(templates, context)?) {
             let context = Context { each: Some(&found), ..*context };
             self.make_one(templates, &context, items)?;
         }
