@@ -270,7 +270,7 @@ impl Driver {
         member.running = Some(match &member.spec.kind {
             ChildKind::Actor(actor) => {
                 let control = Arc::new(Control::new());
-                actor.launch(generation, relocation, control.clone(), line);
+                actor.launch(relocation, control.clone(), line);
                 Running::Actor(control)
             }
             ChildKind::Supervisor(make) => {
@@ -355,8 +355,7 @@ impl Driver {
             metrics::actor_exited(&member.path(&self.name), exit.label());
             // Panics were reported where they happened, with their location.
             if exit.is_abnormal() && !matches!(exit, Exit::Panicked { .. }) {
-                let generation = self.decision.generation(key).unwrap_or_default();
-                report::failed(&member.path(&self.name), generation, &exit);
+                report::failed(&member.path(&self.name), self.board.generation(key), &exit);
             }
         }
         self.first_failure.get_or_insert((key, exit));
