@@ -12,6 +12,7 @@ use proptest::strategy::Strategy as Generator;
 use tokio::time::Instant;
 
 use super::*;
+use crate::supervision::policy::Shutdown;
 
 /// What happens to the supervisor under test. Children are named by their place of birth.
 #[derive(Clone, Debug)]
