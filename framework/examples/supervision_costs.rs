@@ -15,6 +15,8 @@ use tokio::time::Instant;
 const MESSAGES: u32 = 400_000;
 const CLIENTS: u32 = 64;
 const SESSIONS: u32 = 100_000;
+/// Sessions come and go in so many rounds.
+const ROUNDS: u32 = 100;
 const RESTARTS: u32 = 2_000;
 
 struct Counter(u64);
@@ -89,16 +91,24 @@ async fn measure_messages() {
 async fn measure_sessions() {
     let actors = DynamicSupervisor::new("costs/sessions", SESSIONS as usize);
     let before = resident_bytes();
-    let started = RealInstant::now();
     let sessions: Vec<_> = (0..SESSIONS).map(|_| actors.start(Counter(0), 8)).collect();
-    print("session start", started, SESSIONS);
-    let _ = tokio::task::yield_now().await;
     let bytes = resident_bytes().saturating_sub(before) / u64::from(SESSIONS);
     println!("{:<28} {bytes:>8} bytes", "session memory");
-    let started = RealInstant::now();
-    actors.stop_all(deadline()).await;
-    print("session stop", started, SESSIONS);
     drop(sessions);
+    actors.stop_all(deadline()).await;
+    let (mut starting, mut stopping) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..ROUNDS {
+        let started = RealInstant::now();
+        let sessions: Vec<_> =
+            (0..SESSIONS / ROUNDS).map(|_| actors.start(Counter(0), 8)).collect();
+        starting += started.elapsed();
+        drop(sessions);
+        let started = RealInstant::now();
+        actors.stop_all(deadline()).await;
+        stopping += started.elapsed();
+    }
+    println!("{:<28} {:>8} ns", "session start", starting.as_nanos() / u128::from(SESSIONS));
+    println!("{:<28} {:>8} ns", "session stop", stopping.as_nanos() / u128::from(SESSIONS));
 }
 
 fn resident_bytes() -> u64 {
