@@ -41,7 +41,7 @@ pub(super) struct Driver {
     signals: mpsc::UnboundedReceiver<Signal>,
     signal_sender: mpsc::UnboundedSender<Signal>,
     superior: Superior,
-    first_failure: Option<(Key, Exit)>,
+    last_end: Option<(Key, Exit)>,
     is_finished: bool,
 }
 
@@ -70,7 +70,7 @@ impl Driver {
             signals,
             signal_sender,
             superior,
-            first_failure: None,
+            last_end: None,
             is_finished: false,
             spec_rules: SupervisorSpec { children: Vec::new(), ..spec.clone() },
         };
@@ -336,7 +336,7 @@ impl Driver {
                 report::failed(&member.path(&self.name), self.board.generation(key), &exit);
             }
         }
-        self.first_failure.get_or_insert((key, exit));
+        self.last_end = Some((key, exit));
     }
 
     fn record_restart(&mut self, key: Key, exit: &Exit) {
@@ -367,8 +367,8 @@ impl Driver {
         let Some((key, member)) = known else {
             return StartFailure { child: supervisor.to_string(), supervisor, exit: exit.clone() };
         };
-        let exit = match &self.first_failure {
-            Some((failed, exit)) if *failed == key => exit.clone(),
+        let exit = match &self.last_end {
+            Some((ended, exit)) if *ended == key => exit.clone(),
             _ => exit.clone(),
         };
         StartFailure { supervisor, child: member.spec.id().to_owned(), exit }
