@@ -38,7 +38,8 @@ impl Drop for Endpoint {
 pub(crate) fn bare_client(base_url: &str, connections: usize, requests: usize) -> Result<f64> {
     let url = format!("{base_url}/responses");
     std::thread::spawn(move || -> std::result::Result<f64, String> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         runtime.block_on(post_all(url, connections, requests)).map_err(|error| error.to_string())
     })

@@ -7,6 +7,7 @@
 //! The task is `simple_weather` with two model calls and one tool call a rollout, records go to a
 //! JSONL file. Every figure is the median of three runs in this process, or of processes of their own
 //! where memory and start-up are measured.
+#![expect(clippy::print_stdout, reason = "the tables go to stdout")]
 
 mod endpoint;
 mod probes;
@@ -44,12 +45,16 @@ async fn tables(quicker: usize) -> Result<()> {
     println!("|---|---|---|");
     for in_flight in IN_FLIGHT {
         let workload = Workload::scripted(in_flight, 200_000 / quicker);
-        let runs = [collect(&workload).await?, collect(&workload).await?, collect(&workload).await?];
-        let (rate, cpu) = (median(runs.map(|run| run.rate)), median(runs.map(|run| run.cpu_micros)));
+        let runs =
+            [collect(&workload).await?, collect(&workload).await?, collect(&workload).await?];
+        let (rate, cpu) =
+            (median(runs.map(|run| run.rate)), median(runs.map(|run| run.cpu_micros)));
         println!("| {in_flight} | {rate:.0} | {cpu:.1} |");
     }
     println!();
-    println!("| over HTTP to a mock: in flight | rollouts/s | CPU ms a rollout | requests/s | bare client, requests/s | share |");
+    println!(
+        "| over HTTP to a mock: in flight | rollouts/s | CPU ms a rollout | requests/s | bare client, requests/s | share |"
+    );
     println!("|---|---|---|---|---|---|");
     let endpoint = Endpoint::start()?;
     for in_flight in IN_FLIGHT {
@@ -62,7 +67,9 @@ async fn tables(quicker: usize) -> Result<()> {
         }
         let (rate, cpu, bare) = (median(rates), median(cpus), median(bares));
         let (requests, share) = (2.0 * rate, 200.0 * rate / bare);
-        println!("| {in_flight} | {rate:.0} | {cpu:.3} | {requests:.0} | {bare:.0} | {share:.0} % |");
+        println!(
+            "| {in_flight} | {rate:.0} | {cpu:.3} | {requests:.0} | {bare:.0} | {share:.0} % |"
+        );
     }
     drop(endpoint);
     println!();
@@ -72,7 +79,10 @@ async fn tables(quicker: usize) -> Result<()> {
         println!("| {in_flight} | {} |", probes::run_memory(in_flight)?);
     }
     println!();
-    println!("From process start to the first record: {:.1} ms (median of 5)", probes::run_start()?);
+    println!(
+        "From process start to the first record: {:.1} ms (median of 5)",
+        probes::run_start()?
+    );
     Ok(())
 }
 
