@@ -1,4 +1,6 @@
 //! A rollout, how it ended, and the line that records it.
+//!
+//! A failure is a type of its own and has no reward, so it can never be mistaken for a bad score.
 
 use std::fmt;
 use std::sync::Arc;
