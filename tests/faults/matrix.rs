@@ -128,6 +128,11 @@ impl Cell {
         each * UNLUCKY.len() as u32
     }
 
+    /// Far above what anything takes that does not hang.
+    fn timeout(&self) -> &'static str {
+        if self.fault == Fault::Hang { "2s" } else { "10m" }
+    }
+
     fn is_slow(&self) -> bool {
         self.fault == Fault::Slow
     }
@@ -137,22 +142,18 @@ fn of<'a>(lines: &'a ByKey, key: &str) -> &'a Line {
     lines.get(key).unwrap_or_else(|| panic!("`{key}` is not where it should be"))
 }
 
-/// Cells in one configuration. Timeouts are far above what anything but a hang takes.
+/// All cells in one configuration.
 fn config(names: &[String], tasks: &std::path::Path) -> String {
     let (mut models, mut environments, mut agents) = (String::new(), String::new(), String::new());
-    for name in names {
-        let settings = format!("settings: {{ scene: {name} }}");
-        let _ = writeln!(models, "  {name}: {{ kind: clerk, timeout: 4s, {settings} }}");
-        let _ = writeln!(
-            environments,
-            "  {name}: {{ kind: ledger, tool_timeout: 4s, verify_timeout: 4s, {settings} }}"
-        );
-        let datasets =
-            format!("datasets: [{{ name: tasks, type: example, path: '{}' }}]", tasks.display());
-        let _ = writeln!(
-            agents,
-            "  {name}: {{ kind: bookkeeper, model: {name}, environment: {name}, {settings}, {datasets} }}"
-        );
+    let datasets = format!("[{{ name: tasks, type: example, path: '{}' }}]", tasks.display());
+    for (name, cell) in names.iter().zip(&MATRIX) {
+        let own = format!("settings: {{ scene: {name} }}");
+        let timeout = cell.timeout();
+        let _ = writeln!(models, "  {name}: {{ kind: clerk, timeout: {timeout}, {own} }}");
+        let limits = format!("tool_timeout: {timeout}, verify_timeout: {timeout}");
+        let _ = writeln!(environments, "  {name}: {{ kind: ledger, {limits}, {own} }}");
+        let wiring = format!("model: {name}, environment: {name}, datasets: {datasets}");
+        let _ = writeln!(agents, "  {name}: {{ kind: bookkeeper, {wiring}, {own} }}");
     }
     format!(
         "models:\n{models}environments:\n{environments}agents:\n{agents}\
