@@ -21,7 +21,7 @@
 //! | `prompt`   | the text of the whole prompt, one message a line |
 //! | `step`     | how many times the model has answered in this rollout |
 //! | `output`   | the last tool output: parsed if it is JSON, else its text |
-//! | `outputs`  | all tool outputs in order, each `{name, value}` |
+//! | `outputs`  | all tool outputs in order, each `{name, arguments, value}` |
 //! | `captures` | the named groups of the rule's own regular expressions |
 //! | `each`     | the named groups of the match that a call is repeated for |
 
@@ -44,13 +44,14 @@ use serde::{Deserialize, Serialize};
 use conversation::Conversation;
 use reply::Author;
 use rule::Rule;
-use template::Templates;
+use template::{Context, Templates};
 
 /// The model's `settings:`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Tried in order; the first whose `when` holds replies.
+    /// Tried in order; the first whose `when` holds replies. A rule is passed over as well if its
+    /// reply comes to nothing, because all it has is calls without a match.
     pub rules: Vec<RuleConfig>,
     /// How long a reply takes at least; a rule's own `latency` comes before it. Default: no time.
     #[serde(default)]
@@ -104,7 +105,7 @@ pub struct When {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallConfig {
-    /// The tool's name.
+    /// The tool's name, as a template.
     pub name: String,
     /// Its arguments. Strings in them are templates, and one that is a single `{{ expression }}`
     /// keeps the expression's type. A string in place of the whole is the text of the arguments, as
@@ -121,7 +122,8 @@ fn no_arguments() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }
 
-/// A regular expression and the text in which it is looked for.
+/// The matches that a call is repeated for: a regular expression, by the text that it is looked for
+/// in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Each {
@@ -129,8 +131,18 @@ pub enum Each {
     User(String),
     /// In the text of the whole prompt.
     Prompt(String),
-    /// In the last tool output.
-    Output(String),
+    /// In a text of the script's own making.
+    Text(Find),
+}
+
+/// A regular expression and a text to look for it in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// The text, as a template.
+    pub of: String,
+    /// The regular expression.
+    pub find: String,
 }
 
 /// A way to fail, named as in `rehearsal_model_requests_total{status}`.
@@ -209,13 +221,15 @@ impl Scripted {
         conversation: &Conversation<'_>,
         key: &RolloutKey,
     ) -> (Result<Response, ModelError>, Duration) {
-        let holding = self.rules.iter().find_map(|rule| Some((rule, rule.holds(conversation)?)));
-        let Some((rule, captures)) = holding else {
-            return (Err(self.no_reply(conversation)), Duration::ZERO);
-        };
-        let latency = self.latency(rule, conversation.step(), key);
-        let reply = self.author.write(&rule.reply, &self.templates, conversation, &captures, key);
-        (reply.map(|response| self.with_usage(response, conversation)), latency)
+        for rule in &self.rules {
+            let Some(captures) = rule.holds(conversation) else { continue };
+            let context = Context { conversation, captures: &captures, each: None };
+            let reply = self.author.write(&rule.reply, &self.templates, &context, key);
+            let Some(reply) = reply.transpose() else { continue };
+            let latency = self.latency(rule, conversation.step(), key);
+            return (reply.map(|response| self.with_usage(response, conversation)), latency);
+        }
+        (Err(self.no_reply(conversation)), Duration::ZERO)
     }
 
     fn latency(&self, rule: &Rule, step: usize, key: &RolloutKey) -> Duration {
@@ -414,7 +428,7 @@ mod tests {
             (json!({"when": {"output": ""}, "say": "x"}), "no rule of `policy` holds"),
             (json!({"say": "{{ output.x }}"}), "undefined value (in rules[0].say:1)"),
             (json!({"say": "{{ captures.x }}"}), "undefined value"),
-            (json!({"calls": [{"name": "f", "each": {"user": "z"}}]}), "no call has a match"),
+            (json!({"calls": [{"name": "f", "each": {"user": "z"}}]}), "no rule of `policy`"),
         ];
         for (rule, expected) in cases {
             let error = first_error(json!({"rules": [rule]})).to_string();

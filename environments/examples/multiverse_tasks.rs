@@ -4,6 +4,7 @@
 //! `environments/data/multiverse_math_hard/{example,gold}.jsonl` and prints how many tasks there are.
 //! The seed is fixed, so it writes the same each time. Expressions nest to the left only; the tools
 //! themselves compute the truth.
+#![expect(clippy::print_stdout, reason = "it says what it wrote")]
 
 use std::error::Error;
 
@@ -75,7 +76,8 @@ async fn task(
     while texts.len() < breadth as usize {
         let Some((calls, text, value)) = expression(random, depth).await else { continue };
         turns.iter_mut().zip(calls).for_each(|(turn, call)| turn.push(call));
-        (texts.push(text), truths.push(value));
+        texts.push(text);
+        truths.push(value);
     }
     let prompt = format!("Compute with the tools, from the inside out: {}", texts.join("; "));
     let params = json!({"input": [{"role": "user", "content": prompt}], "tools": tools});

@@ -17,7 +17,7 @@
 //! | normal, shutdown | restarted | kept as stopped | forgotten |
 //! | panic, failure, kill, hang | restarted | restarted | forgotten |
 //!
-//! The parts, from the message inwards: [`handle`](self) and `mailbox` send, `envelope` carries,
+//! The parts, from the message inwards: `handle` and `mailbox` send, `envelope` carries,
 //! `incarnation` polls one life of an actor, `runner` catches its end, `decision` is the pure
 //! function that says what follows, and `supervisor` does it. Time is tokio's, so that tests run on
 //! a paused clock.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use framework::responses::{Item, ItemKind, Request, Role};
+use framework::responses::{FunctionCall, Item, ItemKind, Request, Role};
 use serde::Deserialize;
 
 use crate::turn;
@@ -19,9 +19,10 @@ pub(super) struct Conversation<'a> {
     output: OnceCell<String>,
 }
 
-/// What a tool answered, and the name it was called by.
+/// What a tool answered, and what it was asked.
 pub(super) struct Output<'a> {
     pub(super) name: &'a str,
+    pub(super) arguments: &'a str,
     pub(super) text: String,
 }
 
@@ -73,13 +74,17 @@ impl<'a> Conversation<'a> {
     /// All tool outputs, in order.
     pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'a>> {
         let outputs = self.request.input().filter(|item| is_output(item));
-        outputs.map(|item| Output { name: self.called(item).unwrap_or(""), text: text(item) })
+        outputs.map(|item| {
+            let call = self.call_of(item);
+            let (name, arguments) = call.map_or(("", ""), |call| (&call.name, &call.arguments));
+            Output { name, arguments, text: text(item) }
+        })
     }
 
     /// The tool whose output is the last item.
     pub(super) fn after(&self) -> Option<&'a str> {
         let last = self.request.input().next_back().filter(|item| is_output(item))?;
-        self.called(last)
+        self.call_of(last).map(|call| &*call.name)
     }
 
     /// What the last item is, in words.
@@ -90,8 +95,8 @@ impl<'a> Conversation<'a> {
         match last.kind() {
             ItemKind::Message(role) => format!("a message of the {role:?}").to_lowercase(),
             ItemKind::FunctionCall(call) => format!("a call of `{}`", call.name),
-            ItemKind::FunctionCallOutput => match self.called(last) {
-                Some(tool) => format!("the output of `{tool}`"),
+            ItemKind::FunctionCallOutput => match self.call_of(last) {
+                Some(call) => format!("the output of `{}`", call.name),
                 None => "a tool output without its call".to_owned(),
             },
             ItemKind::Reasoning => "reasoning".to_owned(),
@@ -104,15 +109,15 @@ impl<'a> Conversation<'a> {
         self.request.input()
     }
 
-    /// The tool that an output belongs to.
-    fn called(&self, output: &Item) -> Option<&'a str> {
+    /// The call that an output belongs to.
+    fn call_of(&self, output: &Item) -> Option<&'a FunctionCall> {
         let mut calls = self.request.input().rev().filter_map(Item::as_function_call);
-        let only = calls.next()?;
+        let last = calls.next()?;
         let Ids { call_id } = serde_json::from_str(output.json().get()).ok()?;
-        if *only.call_id == *call_id {
-            return Some(&only.name);
+        if *last.call_id == *call_id {
+            return Some(last);
         }
-        calls.find(|call| *call.call_id == *call_id).map(|call| &*call.name)
+        calls.find(|call| *call.call_id == *call_id)
     }
 }
 

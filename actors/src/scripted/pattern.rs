@@ -1,51 +1,26 @@
-//! Regular expressions of a script, and the texts in which they are looked for.
+//! Regular expressions of a script. Their named groups are what templates read of a match.
 
 use std::sync::Arc;
 
 use regex::Regex;
 
-use super::conversation::Conversation;
+use super::Problems;
 use super::template::Captures;
-use super::{Each, Problems};
 
-/// A regular expression and where it is looked for.
+/// A regular expression and the names of its groups.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    place: Place,
     regex: Regex,
     names: Vec<Arc<str>>,
 }
 
-/// A text that a regular expression can be looked for in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    User,
-    Prompt,
-    Output,
-}
-
-impl Place {
-    fn text<'a>(self, conversation: &'a Conversation<'_>) -> &'a str {
-        match self {
-            Self::User => conversation.user(),
-            Self::Prompt => conversation.prompt(),
-            Self::Output => conversation.output(),
-        }
-    }
-}
-
 impl Pattern {
     /// Compiles a regular expression; `path` names it in errors.
-    pub(super) fn new(
-        path: &str,
-        place: Place,
-        source: &str,
-        problems: &mut Problems,
-    ) -> Option<Self> {
+    pub(super) fn new(path: &str, source: &str, problems: &mut Problems) -> Option<Self> {
         match Regex::new(source) {
             Ok(regex) => {
                 let names = regex.capture_names().flatten().map(Arc::from).collect();
-                Some(Self { place, regex, names })
+                Some(Self { regex, names })
             }
             Err(error) => {
                 problems.add(path, error);
@@ -54,19 +29,8 @@ impl Pattern {
         }
     }
 
-    /// Compiles what a call is repeated for.
-    pub(super) fn each(path: &str, each: &Each, problems: &mut Problems) -> Option<Self> {
-        let (place, name, source) = match each {
-            Each::User(source) => (Place::User, "user", source),
-            Each::Prompt(source) => (Place::Prompt, "prompt", source),
-            Each::Output(source) => (Place::Output, "output", source),
-        };
-        Self::new(&format!("{path}.{name}"), place, source, problems)
-    }
-
     /// Whether the text matches; if so, adds the named groups.
-    pub(super) fn find(&self, conversation: &Conversation<'_>, groups: &mut Captures) -> bool {
-        let text = self.place.text(conversation);
+    pub(super) fn find(&self, text: &str, groups: &mut Captures) -> bool {
         if self.names.is_empty() {
             return self.regex.is_match(text);
         }
@@ -78,11 +42,7 @@ impl Pattern {
     }
 
     /// The named groups of every match, in order.
-    pub(super) fn find_all(
-        &self,
-        conversation: &Conversation<'_>,
-    ) -> impl Iterator<Item = Captures> {
-        let text = self.place.text(conversation);
+    pub(super) fn find_all(&self, text: &str) -> impl Iterator<Item = Captures> {
         self.regex.captures_iter(text).map(|found| self.named(&found).collect())
     }
 

@@ -4,6 +4,7 @@
 //! unique in its rollout. Since they do not differ between rollouts, the items of a reply without
 //! templates are made once per step and shared by all rollouts.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,9 @@ use framework::model::ModelError;
 use framework::responses::{FunctionCall, Item, Response};
 use framework::task::RolloutKey;
 
-use super::conversation::Conversation;
 use super::pattern::Pattern;
-use super::template::{Captures, Context, Templates, Text};
-use super::{CallConfig, Cause, Problems, RuleConfig};
+use super::template::{Context, Templates, Text};
+use super::{CallConfig, Cause, Each, Find, Problems, RuleConfig};
 
 /// A reply of more items than this is refused.
 const CALLS_MAX: usize = 256;
@@ -34,7 +34,6 @@ pub(super) enum Reply {
 /// A message, calls, or both.
 #[derive(Debug)]
 pub(super) struct Turn {
-    path: Box<str>,
     say: Option<Text>,
     calls: Vec<Call>,
     incomplete: Option<Box<str>>,
@@ -44,10 +43,58 @@ pub(super) struct Turn {
 
 #[derive(Debug)]
 struct Call {
-    name: Box<str>,
+    name: Text,
     arguments: Text,
-    each: Option<Pattern>,
+    repeat: Option<Repeat>,
     condition: Option<Text>,
+}
+
+/// What a call is repeated for.
+#[derive(Debug)]
+struct Repeat {
+    find: Pattern,
+    within: Within,
+}
+
+/// The text that matches are looked for in.
+#[derive(Debug)]
+enum Within {
+    User,
+    Prompt,
+    Text(Text),
+}
+
+impl Repeat {
+    fn new(
+        path: &str,
+        each: &Each,
+        templates: &mut Templates,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let (find, within) = match each {
+            Each::User(find) => (find, Within::User),
+            Each::Prompt(find) => (find, Within::Prompt),
+            Each::Text(Find { of, find }) => {
+                (find, Within::Text(templates.text(&format!("{path}.text.of"), of, problems)))
+            }
+        };
+        let find = Pattern::new(path, find, problems)?;
+        Some(Self { find, within })
+    }
+}
+
+impl Within {
+    fn text<'a>(
+        &self,
+        templates: &Templates,
+        context: &'a Context<'_>,
+    ) -> Result<Cow<'a, str>, Reason> {
+        match self {
+            Self::User => Ok(context.conversation.user().into()),
+            Self::Prompt => Ok(context.conversation.prompt().into()),
+            Self::Text(text) => Ok(templates.fill(text, context)?.into_string().into()),
+        }
+    }
 }
 
 impl Reply {
@@ -91,7 +138,6 @@ impl Turn {
         let is_constant =
             say.as_ref().is_none_or(Text::is_constant) && calls.iter().all(Call::is_constant);
         Self {
-            path: path.into(),
             say,
             calls,
             incomplete: config.incomplete.as_deref().map(Box::from),
@@ -99,7 +145,7 @@ impl Turn {
         }
     }
 
-    /// The turn as items.
+    /// The turn as items; none if all it has is calls without a match.
     fn items(&self, templates: &Templates, context: &Context<'_>) -> Result<Vec<Item>, Reason> {
         let step = context.conversation.step();
         let shared = self.shared.as_ref().and_then(|steps| steps.get(step));
@@ -123,12 +169,6 @@ impl Turn {
         for call in &self.calls {
             call.make(templates, context, &mut items)?;
         }
-        if items.is_empty() {
-            return Err(Reason(format!(
-                "`{}`: no call has a match in its `each` that its `if` lets through",
-                self.path
-            )));
-        }
         Ok(items)
     }
 }
@@ -140,20 +180,20 @@ impl Call {
         templates: &mut Templates,
         problems: &mut Problems,
     ) -> Self {
-        let arguments = format!("{path}.arguments");
-        let each = config.each.as_ref();
-        let condition = config.r#if.as_ref();
+        let at = |key: &str| format!("{path}.{key}");
+        let (each, condition) = (config.each.as_ref(), config.r#if.as_ref());
         Self {
-            name: config.name.as_str().into(),
-            arguments: templates.arguments(&arguments, &config.arguments, problems),
-            each: each.and_then(|each| Pattern::each(&format!("{path}.each"), each, problems)),
+            name: templates.text(&at("name"), &config.name, problems),
+            arguments: templates.arguments(&at("arguments"), &config.arguments, problems),
+            repeat: each.and_then(|each| Repeat::new(&at("each"), each, templates, problems)),
             condition: condition
-                .map(|condition| templates.condition(&format!("{path}.if"), condition, problems)),
+                .map(|condition| templates.condition(&at("if"), condition, problems)),
         }
     }
 
     fn is_constant(&self) -> bool {
-        self.each.is_none() && self.condition.is_none() && self.arguments.is_constant()
+        let is_unconditional = self.repeat.is_none() && self.condition.is_none();
+        is_unconditional && self.name.is_constant() && self.arguments.is_constant()
     }
 
     /// Adds the call to the items, once for every match.
@@ -163,10 +203,10 @@ impl Call {
         context: &Context<'_>,
         items: &mut Vec<Item>,
     ) -> Result<(), Reason> {
-        let Some(each) = &self.each else {
+        let Some(Repeat { find, within }) = &self.repeat else {
             return self.make_one(templates, context, items);
         };
-        for found in each.find_all(context.conversation) {
+        for found in find.find_all(&within.text(templates, context)?) {
             let context = Context { each: Some(&found), ..*context };
             self.make_one(templates, &context, items)?;
         }
@@ -186,7 +226,7 @@ impl Call {
             return Ok(());
         }
         if items.len() == CALLS_MAX {
-            return Err(Reason(format!("`{}` would make more than {CALLS_MAX} calls", self.name)));
+            return Err(Reason(format!("a reply would hold more than {CALLS_MAX} calls")));
         }
         items.push(self.item(templates, context, items.len())?);
         Ok(())
@@ -201,7 +241,7 @@ impl Call {
         let step = context.conversation.step();
         let call = FunctionCall {
             call_id: format!("call_{step}_{index}").into(),
-            name: self.name.clone(),
+            name: templates.fill(&self.name, context)?,
             arguments: templates.fill(&self.arguments, context)?,
         };
         Ok(Item::function_call(&format!("fc_{step}_{index}"), call))
@@ -233,27 +273,28 @@ impl Author {
         &self.0
     }
 
-    /// Writes a reply.
+    /// Writes a reply; `None` if it comes to nothing.
     pub(super) fn write(
         &self,
         reply: &Reply,
         templates: &Templates,
-        conversation: &Conversation<'_>,
-        captures: &Captures,
+        context: &Context<'_>,
         key: &RolloutKey,
-    ) -> Result<Response, ModelError> {
+    ) -> Result<Option<Response>, ModelError> {
         let turn = match reply {
             Reply::Fail(cause) => return Err(self.failure(*cause)),
             Reply::Turn(turn) => turn,
         };
-        let context = Context { conversation, captures, each: None };
-        let items = turn.items(templates, &context).map_err(|Reason(reason)| {
+        let items = turn.items(templates, context).map_err(|Reason(reason)| {
             ModelError::NoReply { reason: format!("the script of `{}` fails: {reason}", self.0) }
         })?;
-        let id = format!("resp_{:016x}_{}", hash(key, 0), conversation.step());
+        if items.is_empty() {
+            return Ok(None);
+        }
+        let id = format!("resp_{:016x}_{}", hash(key, 0), context.conversation.step());
         let mut response = Response::new(id, self.0.clone(), items);
         response.incomplete = turn.incomplete.as_deref().map(|reason| reason.to_owned().into());
-        Ok(response)
+        Ok(Some(response))
     }
 
     fn failure(&self, cause: Cause) -> ModelError {

@@ -3,7 +3,7 @@
 use framework::config::TimeSpan;
 
 use super::conversation::Conversation;
-use super::pattern::{Pattern, Place};
+use super::pattern::Pattern;
 use super::reply::Reply;
 use super::template::{Captures, Templates};
 use super::{Problems, RuleConfig, When};
@@ -14,11 +14,29 @@ pub(super) struct Rule {
     step: Option<usize>,
     after: Option<Box<str>>,
     has_output: bool,
-    patterns: Vec<Pattern>,
+    patterns: Vec<(Place, Pattern)>,
     /// What it replies.
     pub(super) reply: Reply,
     /// How long the reply takes, if the rule says.
     pub(super) latency: Option<TimeSpan>,
+}
+
+/// A text of the conversation that a condition looks at.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    User,
+    Prompt,
+    Output,
+}
+
+impl Place {
+    fn text<'a>(self, conversation: &'a Conversation<'_>) -> &'a str {
+        match self {
+            Self::User => conversation.user(),
+            Self::Prompt => conversation.prompt(),
+            Self::Output => conversation.output(),
+        }
+    }
 }
 
 impl Rule {
@@ -35,13 +53,13 @@ impl Rule {
             ("user", Place::User, user),
             ("prompt", Place::Prompt, prompt),
         ];
-        let mut patterns: Vec<Pattern> = vec![];
+        let mut patterns = vec![];
         for (name, place, source) in sources {
             let Some(source) = source else { continue };
             let path = format!("{path}.when.{name}");
-            let pattern = Pattern::new(&path, place, source, problems);
-            refuse_same_name(&path, &patterns, pattern.as_ref(), problems);
-            patterns.extend(pattern);
+            let Some(pattern) = Pattern::new(&path, source, problems) else { continue };
+            refuse_same_name(&path, &patterns, &pattern, problems);
+            patterns.push((place, pattern));
         }
         Self {
             step: *step,
@@ -64,21 +82,23 @@ impl Rule {
             return None;
         }
         let mut captures = Captures::new();
-        let all = self.patterns.iter().all(|pattern| pattern.find(conversation, &mut captures));
-        all.then_some(captures)
+        let found = |(place, pattern): &(Place, Pattern)| {
+            pattern.find(place.text(conversation), &mut captures)
+        };
+        self.patterns.iter().all(found).then_some(captures)
     }
 }
 
 /// `captures.name` would be one of two texts.
 fn refuse_same_name(
     path: &str,
-    earlier: &[Pattern],
-    pattern: Option<&Pattern>,
+    earlier: &[(Place, Pattern)],
+    pattern: &Pattern,
     problems: &mut Problems,
 ) {
-    for name in pattern.iter().flat_map(|pattern| pattern.names()) {
-        let is_taken = earlier.iter().flat_map(Pattern::names).any(|taken| taken == name);
-        if is_taken {
+    for name in pattern.names() {
+        let mut taken = earlier.iter().flat_map(|(_, pattern)| pattern.names());
+        if taken.any(|taken| taken == name) {
             problems.add(path, format!("another regular expression has a group `{name}` as well"));
         }
     }

@@ -237,7 +237,11 @@ fn groups(captures: &Captures) -> Value {
 
 fn outputs(conversation: &Conversation<'_>) -> Value {
     let output = |output: super::conversation::Output<'_>| {
-        let fields = [("name", Value::from(output.name)), ("value", parsed(&output.text))];
+        let fields = [
+            ("name", Value::from(output.name)),
+            ("arguments", parsed(output.arguments)),
+            ("value", parsed(&output.text)),
+        ];
         Value::from_object(Named(fields.into()))
     };
     Value::from(conversation.outputs().map(output).collect::<Vec<_>>())

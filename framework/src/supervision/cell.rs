@@ -155,10 +155,11 @@ impl Cell {
         self.generation.load(Relaxed)
     }
 
-    pub(crate) fn begin_generation(&self, generation: u64) {
-        self.generation.store(generation, Relaxed);
+    /// Counts a new incarnation and returns its number.
+    pub(crate) fn begin_generation(&self) -> u64 {
         self.occupied_since.store(0, Relaxed);
         self.set_life(Life::Starting);
+        self.generation.fetch_add(1, Relaxed) + 1
     }
 
     /// Whether a supervisor looks for hangs here, so that askers must expect a relocation.

@@ -4,9 +4,8 @@
 //! get stricter, so they are one number that never falls.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
-
-use futures_util::task::AtomicWaker;
 
 /// What an incarnation was told to do, from mild to strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,18 +25,22 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Control {
     order: AtomicU8,
-    waker: AtomicWaker,
+    /// Stays after it was used: a stricter order may follow before the next poll.
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Control {
     pub(crate) fn new() -> Self {
-        Self { order: AtomicU8::new(Order::Serve as u8), waker: AtomicWaker::new() }
+        Self { order: AtomicU8::new(Order::Serve as u8), waker: Mutex::new(None) }
     }
 
     /// Gives an order; one that is milder than the last is ignored.
     pub(crate) fn give(&self, order: Order) {
         self.order.fetch_max(order as u8, SeqCst);
-        self.waker.wake();
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     pub(crate) fn order(&self) -> Order {
@@ -45,8 +48,8 @@ impl Control {
         ALL[usize::from(self.order.load(SeqCst))]
     }
 
-    /// Has `waker` woken by the next order.
+    /// Has `waker` woken by each order from now on.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
 }

@@ -5,7 +5,7 @@
 //! that panics is reported, counted, and gone. They report under the path of their supervisor, since
 //! metric labels must not come from data.
 
-use std::cell::{Cell as Slot, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -61,7 +61,6 @@ pub struct DynamicSupervisor<A: Actor> {
 struct Roster {
     group: Arc<Group>,
     children: RefCell<HashMap<usize, Arc<Control>>>,
-    generation: Slot<u64>,
     change: Notify,
 }
 
@@ -100,12 +99,7 @@ impl<A: Actor<Context = Supervised<A>>> DynamicSupervisor<A> {
         let live = AtomicUsize::new(0);
         let group = Arc::new(Group { path: path.into(), children_max, live, counters });
         census::enrol_group(&group);
-        let roster = Roster {
-            group,
-            children: RefCell::default(),
-            generation: Slot::new(0),
-            change: Notify::new(),
-        };
+        let roster = Roster { group, children: RefCell::default(), change: Notify::new() };
         Self { roster: Rc::new(roster), children: PhantomData }
     }
 
@@ -122,12 +116,10 @@ impl<A: Actor<Context = Supervised<A>>> DynamicSupervisor<A> {
             return Err(LimitReached { path: group.path.clone(), limit: group.children_max });
         }
         let child = ActorRef::unlisted(group.path.clone(), group.counters.clone(), capacity);
-        let generation = self.roster.generation.get() + 1;
-        self.roster.generation.set(generation);
         let control = Arc::new(Control::new());
         self.roster.enrol(key_of(&child), control.clone());
         let mailbox = child.mailbox().clone();
-        mailbox.cell().begin_generation(generation);
+        let generation = mailbox.cell().begin_generation();
         mailbox.cell().set_life(Life::Up);
         let seat = Seat { roster: self.roster.clone(), child: child.clone(), generation };
         if let Ok(runner) = Runner::new(actor, mailbox, control, generation, seat, None) {

@@ -136,3 +136,19 @@ fn admit(path: &Arc<str>) -> Option<u64> {
 fn log_windows() -> MutexGuard<'static, HashMap<Arc<str>, LogWindow>> {
     LOG_WINDOWS.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Case 79 of the conformance list.
+    #[test]
+    fn a_crash_loop_is_logged_a_few_times_and_counted_always() {
+        let path: Arc<str> = "test/crash_loop".into();
+        let logged = (0..100).filter(|_| admit(&path).is_some()).count();
+        assert_eq!(logged, LOGGED_PER_WINDOW as usize);
+        let suppressed = log_windows().get(&path).map(|window| window.suppressed);
+        assert_eq!(suppressed, Some(100 - u64::from(LOGGED_PER_WINDOW)));
+        assert!(admit(&"test/another".into()).is_some());
+    }
+}

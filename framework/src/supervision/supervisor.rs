@@ -5,6 +5,7 @@
 
 mod crew;
 mod driver;
+mod member;
 mod signal;
 mod timers;
 

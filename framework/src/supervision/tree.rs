@@ -136,11 +136,15 @@ impl Board {
         self.posts().get(&key).map(|post| post.state)
     }
 
+    pub(crate) fn generation(&self, key: Key) -> u64 {
+        self.posts().get(&key).map_or(0, Post::generation)
+    }
+
     pub(crate) fn which_children(&self) -> Vec<ChildInfo> {
         let info = |post: &Post| ChildInfo {
             id: post.id.clone(),
             state: post.state,
-            generation: post.generation,
+            generation: post.generation(),
             is_supervisor: matches!(post.subject, Subject::Supervisor(_)),
         };
         self.posts().values().map(info).collect()
@@ -185,6 +189,14 @@ impl Board {
 }
 
 impl Post {
+    /// How often the child was started: an actor, under whichever supervisor.
+    fn generation(&self) -> u64 {
+        match &self.subject {
+            Subject::Actor(vessel) => vessel.cell().generation(),
+            Subject::Supervisor(_) => self.generation,
+        }
+    }
+
     fn node(&self) -> TreeNode {
         let id = self.id.clone();
         match &self.subject {
@@ -204,7 +216,7 @@ impl Post {
                     .map(|time| Busy { message: cell.message(), seconds: time.as_secs_f64() });
                 let kind = NodeKind::Actor { queued: cell.counters().queued(), busy };
                 let (path, state, generation) =
-                    (cell.path().to_string(), self.state, self.generation);
+                    (cell.path().to_string(), self.state, self.generation());
                 TreeNode { id, path, state, generation, kind, children: Vec::new() }
             }
         }

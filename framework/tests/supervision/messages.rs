@@ -4,6 +4,7 @@ use framework::supervision::{AskError, DynamicSupervisor, Strategy, TellError};
 
 use crate::world::*;
 
+/// Case 66.
 #[test]
 fn a_reference_made_before_the_start_waits_until_the_actor_is_up() {
     on_paused_clock(async {
@@ -20,6 +21,7 @@ fn a_reference_made_before_the_start_waits_until_the_actor_is_up() {
     });
 }
 
+/// Case 67.
 #[test]
 fn a_crash_loses_the_message_in_hand_and_no_other() {
     on_paused_clock(async {
@@ -34,6 +36,7 @@ fn a_crash_loses_the_message_in_hand_and_no_other() {
     });
 }
 
+/// Case 72.
 #[test]
 fn a_full_mailbox_refuses_try_tell_and_serves_waiting_tells_in_order() {
     on_paused_clock(async {
@@ -66,6 +69,7 @@ fn a_panic_in_a_task_costs_only_its_caller() {
     });
 }
 
+/// Cases 73 and 74.
 #[test]
 fn a_deadline_ends_an_ask_and_the_task_that_works_on_it() {
     on_paused_clock(async {
@@ -95,5 +99,132 @@ fn a_crashed_session_is_gone_and_its_neighbour_is_not() {
         sessions.stop(&b);
         settle().await;
         assert_eq!((sessions.len(), b.increment().await), (0, Err(b.unavailable())));
+    });
+}
+
+/// Case 68.
+#[test]
+fn a_crash_answers_each_running_task_with_crashed() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        let tasks = futures_util::future::join_all((0..5).map(|_| a.ask(Work(seconds(60)))));
+        let crash = async {
+            settle().await;
+            a.crash().await
+        };
+        let (answers, crash) = tokio::join!(tasks, crash);
+        assert_eq!(crash, Err(a.crashed()));
+        assert!(answers.iter().all(|answer| *answer == Err(a.crashed())), "{answers:?}");
+        assert_eq!((a.stats().tasks_cancelled, world.logged("task ended").len()), (5, 5));
+        root.shutdown().await;
+    });
+}
+
+/// Case 71.
+#[test]
+fn tells_left_after_the_end_are_dead_letters() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        a.handle().try_tell(Hold(seconds(3600))).unwrap();
+        for _ in 0..4 {
+            a.handle().try_tell(Increment).unwrap();
+        }
+        let (answer, _) = tokio::join!(a.increment(), root.shutdown());
+        assert_eq!(answer, Err(a.unavailable()));
+        let stats = a.stats();
+        assert_eq!((stats.sent, stats.handled), (6, 1));
+        assert_eq!((stats.dead_letters, stats.returned, stats.queued), (4, 1, 0));
+    });
+}
+
+/// Case 72.
+#[test]
+fn waiting_senders_get_their_message_back_when_the_actor_ends() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker_at("a", 1, framework::supervision::Placement::current());
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        a.handle().try_tell(Hold(seconds(3600))).unwrap();
+        settle().await;
+        a.handle().try_tell(Increment).unwrap();
+        let handle = a.handle();
+        let stop = async {
+            settle().await;
+            root.shutdown().await
+        };
+        let (waiting, _) = tokio::join!(handle.tell(Increment, soon()), stop);
+        assert!(matches!(waiting, Err(TellError::Unavailable { message: Increment, .. })));
+    });
+}
+
+/// Case 73.
+#[test]
+fn an_ask_whose_caller_leaves_before_its_turn_is_skipped() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        a.handle().try_tell(Hold(seconds(10))).unwrap();
+        settle().await;
+        let hasty = tokio::time::timeout(seconds(1), a.increment()).await;
+        assert!(hasty.is_err());
+        assert_eq!(a.increment().await, Ok(1));
+        assert_eq!(a.stats().skipped, 1);
+        root.shutdown().await;
+    });
+}
+
+/// Case 74.
+#[test]
+fn an_ask_that_timed_out_gives_its_place_back() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker_at("a", 1, framework::supervision::Placement::current());
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        a.handle().try_tell(Hold(seconds(10))).unwrap();
+        settle().await;
+        for _ in 0..3 {
+            let deadline = tokio::time::Instant::now() + seconds(1);
+            let answer = a.handle().ask(Increment, deadline).await;
+            assert_eq!(answer, Err(AskError::Timeout { actor: "test/a".into() }));
+        }
+        sleep(seconds(10)).await;
+        a.handle().try_tell(Increment).unwrap();
+        assert_eq!(a.increment().await, Ok(2));
+        root.shutdown().await;
+    });
+}
+
+/// Case 76.
+#[test]
+fn actors_that_ask_in_a_circle_are_freed_by_their_deadline() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        let answer = a.ask(Relay((a.handle(), seconds(2)))).await;
+        assert_eq!(answer, Ok(Err(AskError::Timeout { actor: "test/a".into() })));
+        assert_eq!(a.increment().await, Ok(1));
+        root.shutdown().await;
+    });
+}
+
+#[test]
+fn a_monitor_learns_of_the_end_of_an_incarnation() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        let first = a.monitor();
+        assert_eq!(a.crash().await, Err(a.crashed()));
+        let (generation, exit) = first.await.unwrap();
+        assert_eq!((generation, exit.label()), (1, "panic"));
+        let second = a.monitor();
+        root.shutdown().await;
+        assert_eq!(second.await, Some((2, framework::supervision::Exit::Shutdown)));
     });
 }

@@ -1,12 +1,13 @@
 //! Starting: in order, each child up before the next, and all or none.
 
 use framework::supervision::{
-    AutoShutdown, Backoff, ChildCounts, ChildSpec, ChildState, Exit, Intensity, Restart, Shutdown,
-    SpecError, StartFailure, Strategy, Supervisor, SupervisorSpec,
+    AutoShutdown, Backoff, ChildCounts, ChildSpec, ChildState, Exit, Intensity, Restart, SpecError,
+    StartFailure, Strategy, Supervisor, SupervisorSpec,
 };
 
 use crate::world::*;
 
+/// Case 1.
 #[test]
 fn a_supervisor_without_children_is_up_and_shuts_down() {
     on_paused_clock(async {
@@ -16,6 +17,7 @@ fn a_supervisor_without_children_is_up_and_shuts_down() {
     });
 }
 
+/// Case 2.
 #[test]
 fn a_child_is_up_before_the_next_one_starts() {
     on_paused_clock(async {
@@ -34,17 +36,20 @@ fn a_child_is_up_before_the_next_one_starts() {
     });
 }
 
+/// Case 3.
 #[test]
 fn a_child_that_fails_to_start_stops_those_before_it_and_is_not_restarted() {
     let refused = Exit::StartFailed { reason: "init refused".into() };
     assert_first_failure(Start::Fail, |exit| *exit == refused);
 }
 
+/// Case 4.
 #[test]
 fn a_factory_that_panics_is_a_failed_start() {
     assert_first_failure(Start::PanicInFactory, |exit| matches!(exit, Exit::StartFailed { .. }));
 }
 
+/// Case 5.
 #[test]
 fn a_panic_in_started_is_a_failed_start() {
     assert_first_failure(Start::PanicInStarted, |exit| matches!(exit, Exit::Panicked { .. }));
@@ -55,6 +60,7 @@ fn a_failure_in_started_is_a_failed_start() {
     assert_first_failure(Start::FailInStarted, |exit| matches!(exit, Exit::StartFailed { .. }));
 }
 
+/// Case 6.
 #[test]
 fn a_child_that_is_not_up_in_time_is_killed_and_those_before_it_are_stopped() {
     assert_first_failure(Start::Never, |exit| *exit == Exit::StartTimeout);
@@ -75,6 +81,7 @@ fn assert_first_failure(how: Start, is_expected: impl Fn(&Exit) -> bool) {
     });
 }
 
+/// Case 7.
 #[test]
 fn a_permanent_child_that_declines_is_kept_as_stopped() {
     on_paused_clock(async {
@@ -90,6 +97,7 @@ fn a_permanent_child_that_declines_is_kept_as_stopped() {
     });
 }
 
+/// Case 8.
 #[test]
 fn a_temporary_child_that_declines_is_forgotten() {
     on_paused_clock(async {
@@ -104,6 +112,7 @@ fn a_temporary_child_that_declines_is_forgotten() {
     });
 }
 
+/// Case 9.
 #[test]
 fn two_children_with_one_id_are_rejected_before_anything_starts() {
     on_paused_clock(async {
@@ -117,6 +126,7 @@ fn two_children_with_one_id_are_rejected_before_anything_starts() {
     });
 }
 
+/// Case 10.
 #[test]
 fn flags_that_make_no_sense_are_rejected_with_a_precise_error() {
     on_paused_clock(async {
@@ -144,6 +154,7 @@ fn flags_that_make_no_sense_are_rejected_with_a_precise_error() {
     });
 }
 
+/// Case 11.
 #[test]
 fn by_default_children_are_permanent_workers_have_5_seconds_and_supervisors_all_the_time() {
     on_paused_clock(async {
@@ -151,7 +162,7 @@ fn by_default_children_are_permanent_workers_have_5_seconds_and_supervisors_all_
         let (a, spec) = world.worker("a");
         let inner = ChildSpec::supervisor("inner", {
             let spec = spec.clone();
-            move || SupervisorSpec::new("inner").child(spec.clone().shutdown(Shutdown::Infinity))
+            move || SupervisorSpec::new("inner").child(spec.clone())
         });
         let root = start(SupervisorSpec::new("root").child(inner).child(world.worker("b").1)).await;
         a.handle().try_tell(Stop).unwrap();

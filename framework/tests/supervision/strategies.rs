@@ -1,11 +1,10 @@
 //! Strategies: who is restarted with whom.
 
-use framework::supervision::{
-    Backoff, ChildSpec, ChildState, Exit, Intensity, Restart, Shutdown, Strategy,
-};
+use framework::supervision::{Backoff, Exit, Intensity, Restart, Strategy};
 
 use crate::world::*;
 
+/// Case 22.
 #[test]
 fn one_for_one_restarts_only_the_child_that_died() {
     on_paused_clock(async {
@@ -20,10 +19,27 @@ fn one_for_all_restarts_all_children() {
     });
 }
 
+/// Case 24.
 #[test]
 fn rest_for_one_restarts_the_later_children() {
     on_paused_clock(async {
         assert_eq!(generations_after_crash(Strategy::RestForOne, 1).await, [1, 2, 2]);
+    });
+}
+
+/// Case 25.
+#[test]
+fn rest_for_one_is_one_for_all_for_the_first_child() {
+    on_paused_clock(async {
+        assert_eq!(generations_after_crash(Strategy::RestForOne, 0).await, [2, 2, 2]);
+    });
+}
+
+/// Case 26.
+#[test]
+fn rest_for_one_is_one_for_one_for_the_last_child() {
+    on_paused_clock(async {
+        assert_eq!(generations_after_crash(Strategy::RestForOne, 2).await, [1, 1, 2]);
     });
 }
 
@@ -47,131 +63,125 @@ async fn generations_after_crash(strategy: Strategy, crashed: usize) -> Vec<u64>
     generations
 }
 
+/// Case 23.
 #[test]
-fn too_many_failures_in_the_window_escalate_to_the_parent() {
+fn one_for_all_stops_in_reverse_and_starts_in_order() {
+    on_paused_clock(async {
+        let world = World::new();
+        let ([a, _, _], specs) = world.trio();
+        let root = start(supervisor(Strategy::OneForAll).children(specs)).await;
+        world.clear_log();
+        assert_eq!(a.crash().await, Err(a.crashed()));
+        settle().await;
+        let expected = [
+            "stopped a",
+            "dropped a",
+            "stopped c",
+            "dropped c",
+            "stopped b",
+            "dropped b",
+            "factory a",
+            "started a",
+            "factory b",
+            "started b",
+            "factory c",
+            "started c",
+        ];
+        assert_eq!(world.log(), expected);
+        root.shutdown().await;
+    });
+}
+
+/// Case 27.
+#[test]
+fn a_temporary_bystander_is_stopped_and_not_started_again() {
     on_paused_clock(async {
         let world = World::new();
         let ([a, b, c], [a_spec, b_spec, c_spec]) = world.trio();
-        let inner = move || {
-            supervisor(Strategy::OneForOne)
-                .intensity(Intensity { max_restarts: 1, period: seconds(60) })
-                .children([a_spec.clone(), b_spec.clone()])
-        };
-        let root = supervisor(Strategy::OneForOne)
+        let spec = supervisor(Strategy::OneForAll)
             .intensity(Intensity { max_restarts: 1, period: seconds(60) })
-            .child(ChildSpec::supervisor("inner", inner))
-            .child(c_spec);
-        let root = start(root).await;
-        assert_eq!(b.increment().await, Ok(1));
+            .children([a_spec, b_spec.restart(Restart::Temporary), c_spec]);
+        let root = start(spec).await;
         assert_eq!(a.crash().await, Err(a.crashed()));
-        assert_eq!((a.increment().await, b.increment().await), (Ok(1), Ok(2)));
-        assert_eq!(a.crash().await, Err(a.crashed()));
-        assert_eq!((a.increment().await, b.increment().await), (Ok(1), Ok(1)));
-        assert_eq!((c.increment().await, generations(&root)), (Ok(1), vec![2, 1]));
-        for _ in 0..2 {
-            assert_eq!(a.crash().await, Err(a.crashed()));
-        }
-        assert_eq!(root.exited().await, Exit::RestartsExceeded);
-        assert_eq!(c.increment().await, Err(c.unavailable()));
-        assert_eq!(a.increment().await, Err(a.unavailable()));
-    });
-}
-
-#[test]
-fn children_start_in_order_and_stop_in_reverse() {
-    on_paused_clock(async {
-        let world = World::new();
-        let ([_, b, _], specs) = world.trio();
-        let root = start(supervisor(Strategy::OneForOne).children(specs)).await;
-        b.handle().tell(Hold(seconds(3600)), soon()).await.unwrap();
-        settle().await;
-        let stopped = root.shutdown().await;
-        assert_eq!((stopped.exit, stopped.forced), (Exit::Shutdown, 0));
-        assert_eq!(world.logged("started"), ["a", "b", "c"]);
-        assert_eq!(world.logged("stopped"), ["c", "b", "a"]);
-    });
-}
-
-#[test]
-fn a_failed_start_stops_those_that_had_started() {
-    on_paused_clock(async {
-        let world = World::new();
-        let (_, specs) = world.trio();
-        world.let_start("b", Start::Fail);
-        let spec = supervisor(Strategy::OneForOne).children(specs);
-        let failure = framework::supervision::Supervisor::start(spec).await.unwrap_err();
-        assert_eq!(failure.child, "b");
-        assert_eq!(failure.exit, Exit::StartFailed { reason: "init refused".into() });
-        assert_eq!(world.logged("stopped"), ["a"]);
-        assert_eq!(world.logged("factory"), ["a", "b"]);
-    });
-}
-
-#[test]
-fn a_message_sent_during_backoff_is_served_after_it() {
-    on_paused_clock(async {
-        let world = World::new();
-        let (a, spec) = world.worker("a");
-        let backoff = Backoff {
-            min: millis(100),
-            max: seconds(1),
-            factor: 2.0,
-            jitter: 0.0,
-            reset_after: seconds(60),
-        };
-        let root = start(supervisor(Strategy::OneForOne).backoff(backoff).child(spec)).await;
-        world.let_start("a", Start::Fail);
-        assert_eq!(a.crash().await, Err(a.crashed()));
-        settle().await;
-        assert_eq!(root.which_children()[0].state, ChildState::Restarting);
-        let crashed_at = tokio::time::Instant::now();
-        let answer = actix::spawn({
-            let a = a.clone();
-            async move { a.increment().await }
-        });
-        sleep(millis(500)).await;
-        world.let_start("a", Start::Well);
-        assert_eq!(answer.await.unwrap(), Ok(1));
-        let waited = crashed_at.elapsed();
-        assert!(waited >= millis(700) && waited <= millis(710), "100 + 200 + 400, not {waited:?}");
-        root.shutdown().await;
-    });
-}
-
-#[test]
-fn restart_types_decide_who_comes_back() {
-    on_paused_clock(async {
-        let world = World::new();
-        let ([a, b, c], [permanent, transient, temporary]) = world.trio();
-        let specs = [
-            permanent,
-            transient.restart(Restart::Transient),
-            temporary.restart(Restart::Temporary),
-        ];
-        let root = start(supervisor(Strategy::OneForOne).children(specs)).await;
-        a.handle().try_tell(Stop).unwrap();
-        b.handle().try_tell(Fail).unwrap();
-        c.handle().try_tell(Fail).unwrap();
-        settle().await;
-        assert_eq!(generations(&root), [2, 2]);
-        assert_eq!(c.increment().await, Err(c.unavailable()));
-        b.handle().try_tell(Stop).unwrap();
-        settle().await;
-        assert_eq!(root.which_children()[1].state, ChildState::Stopped);
+        assert_eq!((a.increment().await, c.increment().await), (Ok(1), Ok(1)));
         assert_eq!(b.increment().await, Err(b.unavailable()));
+        assert_eq!(generations(&root), [2, 2]);
         root.shutdown().await;
     });
 }
 
+/// Cases 28 and 29.
+async fn generations_when_b_fails_to_restart(strategy: Strategy, crashed: usize) -> Vec<u64> {
+    let world = World::new();
+    let (actors, specs) = world.trio();
+    let backoff = Backoff { min: seconds(1), max: seconds(1), ..Backoff::NONE };
+    let root = start(supervisor(strategy).backoff(backoff).children(specs)).await;
+    world.let_start("b", Start::Fail);
+    let crash = &actors[crashed];
+    assert_eq!(crash.crash().await, Err(crash.crashed()));
+    sleep(millis(1500)).await;
+    world.let_start("b", Start::Well);
+    for actor in &actors {
+        assert_eq!(actor.increment().await, Ok(1));
+    }
+    let generations = generations(&root);
+    root.shutdown().await;
+    generations
+}
+
 #[test]
-fn a_child_that_ignores_its_stop_is_killed_at_its_deadline() {
+fn one_for_all_takes_restarted_siblings_down_when_another_fails_to_restart() {
+    on_paused_clock(async {
+        let generations = generations_when_b_fails_to_restart(Strategy::OneForAll, 0).await;
+        assert_eq!(generations, [3, 3, 2]);
+    });
+}
+
+#[test]
+fn rest_for_one_keeps_restarted_earlier_siblings_when_a_later_one_fails_to_restart() {
+    on_paused_clock(async {
+        let generations = generations_when_b_fails_to_restart(Strategy::RestForOne, 0).await;
+        assert_eq!(generations, [2, 3, 2]);
+    });
+}
+
+/// Case 30.
+#[test]
+fn two_children_that_die_in_one_instant_are_two_restarts() {
     on_paused_clock(async {
         let world = World::new();
-        let ([_, _, c], [a_spec, b_spec, c_spec]) = world.trio();
-        let specs = [a_spec, b_spec, c_spec.shutdown(Shutdown::Within(seconds(2)))];
-        let root = start(supervisor(Strategy::OneForOne).children(specs)).await;
-        assert_eq!(c.increment().await, Ok(1));
+        let ([a, b, c], specs) = world.trio();
+        let spec = supervisor(Strategy::OneForOne)
+            .intensity(Intensity { max_restarts: 2, period: seconds(60) })
+            .children(specs);
+        let root = start(spec).await;
+        a.handle().try_tell(Crash).unwrap();
+        b.handle().try_tell(Crash).unwrap();
+        settle().await;
+        assert_eq!((generations(&root), c.increment().await), (vec![2, 2, 1], Ok(1)));
+        c.handle().try_tell(Crash).unwrap();
+        assert_eq!(root.exited().await, Exit::RestartsExceeded);
+    });
+}
+
+/// Case 31.
+#[test]
+fn a_sibling_that_dies_while_it_is_being_stopped_is_no_second_failure() {
+    on_paused_clock(async {
+        let world = World::new();
+        let ([a, b, c], specs) = world.trio();
+        let spec = supervisor(Strategy::OneForAll)
+            .intensity(Intensity { max_restarts: 1, period: seconds(60) })
+            .children(specs);
+        let root = start(spec).await;
+        c.handle().try_tell(Crash).unwrap();
+        a.handle().try_tell(Crash).unwrap();
+        b.handle().try_tell(Crash).unwrap();
+        settle().await;
+        for actor in [&a, &b, &c] {
+            assert_eq!(actor.increment().await, Ok(1));
+        }
+        assert_eq!(generations(&root), [2, 2, 2]);
         root.shutdown().await;
-        assert_eq!(world.logged("stopped"), ["c", "b", "a"]);
     });
 }

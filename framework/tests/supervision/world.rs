@@ -69,6 +69,10 @@ impl World {
         self.0.log.lock().unwrap().clone()
     }
 
+    pub(crate) fn clear_log(&self) {
+        self.0.log.lock().unwrap().clear();
+    }
+
     /// What happened that begins with `word`, without that word.
     pub(crate) fn logged(&self, word: &str) -> Vec<String> {
         let strip = |line: &String| line.strip_prefix(word).map(|rest| rest.trim().to_owned());

@@ -20,7 +20,7 @@ pub(crate) trait Launch: Send + Sync {
     /// Its mailbox.
     fn vessel(&self) -> Arc<dyn Vessel>;
     /// Starts an incarnation. How that went is told over the line.
-    fn launch(&self, generation: u64, relocation: Relocation, control: Arc<Control>, line: Line);
+    fn launch(&self, relocation: Relocation, control: Arc<Control>, line: Line);
 }
 
 type Factory<A> = Arc<dyn Fn() -> Result<A, StartError> + Send + Sync>;
@@ -43,15 +43,9 @@ impl<A: Actor<Context = Supervised<A>>> Launch for Crew<A> {
         self.mailbox.clone()
     }
 
-    fn launch(
-        &self,
-        generation: u64,
-        relocation: Relocation,
-        control: Arc<Control>,
-        mut line: Line,
-    ) {
+    fn launch(&self, relocation: Relocation, control: Arc<Control>, mut line: Line) {
         self.mailbox.refit();
-        self.mailbox.cell().begin_generation(generation);
+        let generation = self.mailbox.cell().begin_generation();
         let arbiter = match guarded(|| self.placement.choose(relocation)) {
             Ok(arbiter) => arbiter,
             Err(panic) => {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::metrics;
@@ -20,31 +19,10 @@ use super::super::placement::Relocation;
 use super::super::report;
 use super::super::spec::{ChildKind, ChildSpec, SupervisorSpec, check_significance};
 use super::super::tree::{Board, ChildState};
+use super::member::{Member, Running, Watch, launch_supervisor};
 use super::signal::{Command, Halt, Line, News, Reply, Signal, Superior};
 use super::timers::Timers;
 use super::{ChildError, Stopped};
-
-/// A child and what there is of it now.
-struct Member {
-    spec: ChildSpec,
-    running: Option<Running>,
-    /// The mailboxes that an ended supervisor has left for its successor.
-    remains: Vec<Arc<dyn Vessel>>,
-    watch: Option<Watch>,
-}
-
-/// The line of command to a running child.
-enum Running {
-    Actor(Arc<Control>),
-    Supervisor { commands: mpsc::UnboundedSender<Command>, task: AbortHandle },
-}
-
-/// What is known about a child's progress.
-struct Watch {
-    limit: Duration,
-    progress: u64,
-    stuck_since: Option<Instant>,
-}
 
 pub(super) struct Driver {
     name: Arc<str>,
@@ -63,7 +41,7 @@ pub(super) struct Driver {
     signals: mpsc::UnboundedReceiver<Signal>,
     signal_sender: mpsc::UnboundedSender<Signal>,
     superior: Superior,
-    first_failure: Option<(Key, Exit)>,
+    last_end: Option<(Key, Exit)>,
     is_finished: bool,
 }
 
@@ -92,7 +70,7 @@ impl Driver {
             signals,
             signal_sender,
             superior,
-            first_failure: None,
+            last_end: None,
             is_finished: false,
             spec_rules: SupervisorSpec { children: Vec::new(), ..spec.clone() },
         };
@@ -270,7 +248,7 @@ impl Driver {
         member.running = Some(match &member.spec.kind {
             ChildKind::Actor(actor) => {
                 let control = Arc::new(Control::new());
-                actor.launch(generation, relocation, control.clone(), line);
+                actor.launch(relocation, control.clone(), line);
                 Running::Actor(control)
             }
             ChildKind::Supervisor(make) => {
@@ -355,11 +333,10 @@ impl Driver {
             metrics::actor_exited(&member.path(&self.name), exit.label());
             // Panics were reported where they happened, with their location.
             if exit.is_abnormal() && !matches!(exit, Exit::Panicked { .. }) {
-                let generation = self.decision.generation(key).unwrap_or_default();
-                report::failed(&member.path(&self.name), generation, &exit);
+                report::failed(&member.path(&self.name), self.board.generation(key), &exit);
             }
         }
-        self.first_failure.get_or_insert((key, exit));
+        self.last_end = Some((key, exit));
     }
 
     fn record_restart(&mut self, key: Key, exit: &Exit) {
@@ -390,8 +367,8 @@ impl Driver {
         let Some((key, member)) = known else {
             return StartFailure { child: supervisor.to_string(), supervisor, exit: exit.clone() };
         };
-        let exit = match &self.first_failure {
-            Some((failed, exit)) if *failed == key => exit.clone(),
+        let exit = match &self.last_end {
+            Some((ended, exit)) if *ended == key => exit.clone(),
             _ => exit.clone(),
         };
         StartFailure { supervisor, child: member.spec.id().to_owned(), exit }
@@ -452,85 +429,6 @@ impl Drop for Driver {
         self.board.end();
         self.superior.tell_ended(stopped, failure, remains);
     }
-}
-
-impl Running {
-    fn kill(&self) {
-        match self {
-            Self::Actor(control) => control.give(Order::Kill),
-            Self::Supervisor { task, .. } => task.abort(),
-        }
-    }
-}
-
-impl Member {
-    fn vessels(&self) -> impl Iterator<Item = Arc<dyn Vessel>> {
-        let own = match &self.spec.kind {
-            ChildKind::Actor(actor) => Some(actor.vessel()),
-            ChildKind::Supervisor(_) => None,
-        };
-        self.remains.iter().cloned().chain(own)
-    }
-
-    /// The label of the child in metrics: an actor's own path.
-    fn path(&self, supervisor: &Arc<str>) -> Arc<str> {
-        match &self.spec.kind {
-            ChildKind::Actor(actor) => actor.vessel().cell().path().clone(),
-            ChildKind::Supervisor(_) => format!("{supervisor}/{}", self.spec.id()).into(),
-        }
-    }
-
-    /// Closes the mailboxes that the successor of a supervisor has not taken over.
-    fn close_unused_remains(&mut self) {
-        for vessel in self.remains.drain(..) {
-            if !vessel.cell().is_served() {
-                vessel.close();
-            }
-        }
-    }
-
-    /// Whether the child has made no progress for too long.
-    fn hangs(&mut self, now: Instant) -> bool {
-        let (Some(watch), ChildKind::Actor(actor)) = (&mut self.watch, &self.spec.kind) else {
-            return false;
-        };
-        let vessel = actor.vessel();
-        let cell = vessel.cell();
-        let is_occupied = self.running.is_some() && cell.occupied_for().is_some();
-        let progress = cell.progress();
-        if !is_occupied || progress != watch.progress {
-            watch.progress = progress;
-            watch.stuck_since = is_occupied.then_some(now);
-            return false;
-        }
-        let since = *watch.stuck_since.get_or_insert(now);
-        now.saturating_duration_since(since) >= watch.limit
-    }
-}
-
-fn launch_supervisor(
-    make: &(dyn Fn() -> SupervisorSpec + Send + Sync),
-    mut line: Line,
-    board: &Arc<Board>,
-    key: Key,
-) -> Option<Running> {
-    let spec = super::super::guard::guarded(make)
-        .map_err(|panic| format!("its spec panicked: {}", panic.text))
-        .and_then(|spec| spec.build().map_err(|error| error.to_string()));
-    let spec = match spec {
-        Ok(spec) => spec,
-        Err(reason) => {
-            line.ended_with(Exit::StartFailed { reason: reason.into() }, Vec::new());
-            return None;
-        }
-    };
-    let child_board = Arc::new(Board::new(&spec));
-    board.attach(key, child_board.clone());
-    let (commands, inbox) = mpsc::unbounded_channel();
-    let superior = Superior::Parent { up: Some(Box::new(line.up_call())), line };
-    let driver = Driver::new(spec, child_board, inbox, superior);
-    let task = tokio::spawn(driver.run()).abort_handle();
-    Some(Running::Supervisor { commands, task })
 }
 
 fn answer(reply: Reply, outcome: Result<(), ChildError>) {

@@ -1,0 +1,159 @@
+//! What needs real threads: blocked arbiters and arbiters that are gone.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
+
+use actix::{Arbiter, System};
+use framework::supervision::{
+    AskError, Exit, Placement, Relocation, Shutdown, Strategy, Supervisor,
+};
+
+use crate::world::*;
+
+/// Runs a test in real time, with the supervisors on their own threads.
+fn on_real_threads(test: impl Future<Output = ()>) {
+    report_panics_nowhere();
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    };
+    System::with_tokio_rt(runtime).block_on(test);
+}
+
+/// A placement that goes to the next arbiter with each move.
+fn moving_between(arbiters: &[Arbiter]) -> Placement {
+    let (handles, moves) =
+        (arbiters.iter().map(Arbiter::handle).collect::<Vec<_>>(), AtomicUsize::new(0));
+    Placement::new(move |relocation| {
+        if relocation == Relocation::Move {
+            moves.fetch_add(1, SeqCst);
+        }
+        handles[moves.load(SeqCst) % handles.len()].clone()
+    })
+}
+
+/// Waits until something is so; a test that waits in vain is ended by its runner.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(millis(1)).await;
+    }
+}
+
+/// Cases 46 and 52.
+#[test]
+fn a_child_that_blocks_its_thread_is_killed_at_its_deadline_and_reported_as_abandoned() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let spec = |id: &str, arbiter: &Arbiter| {
+            world.worker_at(id, 16, Placement::fixed(arbiter.handle()))
+        };
+        let ((_, a), (_, b), (c, c_spec)) =
+            (spec("a", &arbiters[0]), spec("b", &arbiters[0]), spec("c", &arbiters[1]));
+        let c_spec = c_spec.shutdown(Shutdown::Within(millis(50)));
+        let root = start(supervisor(Strategy::OneForOne).children([a, b, c_spec])).await;
+        let (release, released) = mpsc::channel();
+        c.handle().try_tell(Block(released)).unwrap();
+        until(|| c.stats().handled == 1).await;
+        let stopped = root.shutdown().await;
+        assert_eq!((stopped.exit, stopped.forced, stopped.abandoned), (Exit::Shutdown, 1, 1));
+        assert_eq!(world.logged("stopped"), ["b", "a"]);
+        release.send(()).unwrap();
+        until(|| world.logged("dropped").len() == 3).await;
+    });
+}
+
+/// Cases 69, 70 and 80.
+#[test]
+fn a_blocked_child_is_replaced_elsewhere_and_its_queue_is_executed_exactly_once() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let (a, spec) = world.worker_at("a", 16, moving_between(&arbiters));
+        let spec = spec.hang_after(millis(100));
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        let (release, released) = mpsc::channel();
+        let block = tokio::spawn({
+            let handle = a.handle();
+            async move { handle.ask(Block(released), soon()).await }
+        });
+        until(|| a.stats().handled == 1).await;
+        let queued = futures_util::future::join_all((0..5).map(|_| a.increment())).await;
+        assert_eq!(queued, [Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]);
+        assert_eq!(block.await.unwrap(), Err(a.crashed()));
+        assert_eq!((a.stats().returned, generations(&root)), (5, vec![2]));
+        release.send(()).unwrap();
+        until(|| world.logged("dropped").len() == 1).await;
+        assert_eq!((a.increment().await, generations(&root)), (Ok(6), vec![2]));
+        root.shutdown().await;
+    });
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_again_in_time_is_lost() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiter = [Arbiter::new()];
+        let (a, spec) = world.worker_at("a", 1, moving_between(&arbiter));
+        let spec = spec.hang_after(millis(100));
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        let (release, released) = mpsc::channel();
+        a.handle().try_tell(Block(released)).unwrap();
+        until(|| a.stats().handled == 1).await;
+        let deadline = tokio::time::Instant::now() + millis(600);
+        let answer = a.handle().ask(Increment, deadline).await;
+        let path = || Arc::from("test/a");
+        let is_in_time = answer == Err(AskError::Timeout { actor: path() })
+            || answer == Err(AskError::Lost { actor: path() });
+        assert!(is_in_time, "{answer:?}");
+        release.send(()).unwrap();
+        assert_eq!(a.increment().await, Ok(1));
+        root.shutdown().await;
+    });
+}
+
+/// Case 81.
+#[test]
+fn the_children_of_a_stopped_arbiter_move_with_their_queues_and_others_stay() {
+    on_real_threads(async {
+        let world = World::new();
+        let mut arbiters = vec![Arbiter::new(), Arbiter::new()];
+        let (a, a_spec) = world.worker_at("a", 16, moving_between(&arbiters));
+        let (b, b_spec) = world.worker_at("b", 16, Placement::fixed(arbiters[1].handle()));
+        let root = start(supervisor(Strategy::OneForOne).children([a_spec, b_spec])).await;
+        assert_eq!((a.increment().await, b.increment().await), (Ok(1), Ok(1)));
+        a.handle().try_tell(Hold(seconds(3600))).unwrap();
+        let queued = tokio::spawn({
+            let handle = a.handle();
+            async move { handle.ask(Increment, soon()).await }
+        });
+        until(|| a.stats().handled == 2 && a.stats().queued == 1).await;
+        let gone = arbiters.remove(0);
+        gone.stop();
+        gone.join().unwrap();
+        assert_eq!(queued.await.unwrap(), Ok(1));
+        assert_eq!((b.increment().await, generations(&root)), (Ok(2), vec![2, 1]));
+        root.shutdown().await;
+    });
+}
+
+/// Case 54: also when the supervisor's whole runtime goes away.
+#[test]
+fn no_child_outlives_its_supervisors_runtime() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiter = Arbiter::new();
+        let (a, spec) = world.worker_at("a", 16, Placement::fixed(arbiter.handle()));
+        let other = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let spec = supervisor(Strategy::OneForOne).child(spec);
+        let root = other.spawn(Supervisor::start(spec)).await.unwrap().unwrap();
+        assert_eq!(a.increment().await, Ok(1));
+        other.shutdown_background();
+        assert_eq!(root.exited().await, Exit::Killed);
+        until(|| world.logged("dropped").len() == 1).await;
+        assert_eq!(a.increment().await, Err(a.unavailable()));
+    });
+}
