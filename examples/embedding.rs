@@ -2,6 +2,7 @@
 //!
 //! Run: cargo run --release --example embedding
 //! Prints the mean reward of 1,000 rollouts that were offered at once.
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use rehearsal::framework::collection::RolloutPolicy;
 use rehearsal::prelude::*;

@@ -2,6 +2,7 @@
 //!
 //! Run: cargo run --release --example metrics
 //! Prints the throughput metrics in the middle of the collection and after it.
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use rehearsal::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

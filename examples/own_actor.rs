@@ -3,6 +3,7 @@
 //!
 //! Run: cargo run --release --example own_actor
 //! Prints the answers around a crash, and the tree with the restart in it.
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use actix::{Actor, Handler, Message};
 use rehearsal::prelude::*;

@@ -3,6 +3,7 @@
 //!
 //! Run: cargo run --release --example own_environment
 //! Prints the reward and the conversation of one rollout.
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use rehearsal::framework::collection::RolloutPolicy;
 use rehearsal::prelude::*;

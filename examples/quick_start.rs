@@ -2,6 +2,7 @@
 //!
 //! Run: cargo run --release --example quick_start
 //! Prints one line per environment (tasks, rollouts, mean reward), and the length of one record.
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use rehearsal::prelude::*;
 

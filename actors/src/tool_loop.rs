@@ -234,7 +234,8 @@ fn cut(text: &mut String, max: usize) {
         return;
     }
     let length = text.len();
-    text.truncate(text.floor_char_boundary(max));
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
     text.push_str(&format!("… [cut: {length} bytes, {max} shown]"));
 }
 

@@ -35,7 +35,7 @@ pub struct RolloutPolicy {
 
 impl Default for RolloutPolicy {
     fn default() -> Self {
-        Self { attempts_max: 3, timeout: Duration::from_mins(30) }
+        Self { attempts_max: 3, timeout: Duration::from_secs(30 * 60) }
     }
 }
 

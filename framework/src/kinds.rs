@@ -91,20 +91,21 @@ impl Kinds {
     }
 }
 
-type Check = fn(&Settings) -> Result<(), Vec<Problem>>;
+type Check = fn(&Settings) -> Result<(), Problems>;
 type Problems = Vec<Problem>;
+/// Makes a component's child, and the way to it, for one shard.
+type MakeChild<Spec, Port> = fn(&Seat<'_>, &Spec) -> Result<Child<Port>, Problems>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ModelKind {
     pub(crate) check: Check,
-    pub(crate) child: fn(&Seat<'_>, &ModelSpec) -> Result<Child<Handle<Generate>>, Problems>,
+    pub(crate) child: MakeChild<ModelSpec, Handle<Generate>>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct EnvironmentKind {
     pub(crate) check: Check,
-    pub(crate) child:
-        fn(&Seat<'_>, &EnvironmentSpec) -> Result<Child<Handle<OpenSession>>, Problems>,
+    pub(crate) child: MakeChild<EnvironmentSpec, Handle<OpenSession>>,
     pub(crate) target: fn(&Row) -> Result<Target, TargetError>,
     pub(crate) evidence: Evidence,
     pub(crate) tools: fn() -> Option<Box<serde_json::value::RawValue>>,
@@ -113,7 +114,7 @@ pub(crate) struct EnvironmentKind {
 #[derive(Clone, Debug)]
 pub(crate) struct AgentKind {
     pub(crate) check: Check,
-    pub(crate) child: fn(&Seat<'_>, &AgentSpec) -> Result<Child<AgentPort>, Problems>,
+    pub(crate) child: MakeChild<AgentSpec, AgentPort>,
 }
 
 /// A component to be started, and the way to it.

@@ -34,7 +34,9 @@ pub(crate) struct Plan {
 
 /// Where the result goes, once.
 #[derive(Clone)]
-pub(crate) struct Report(Arc<Mutex<Option<oneshot::Sender<Result<Summary, CollectError>>>>>);
+pub(crate) struct Report(Arc<Mutex<Option<ReportSender>>>);
+
+type ReportSender = oneshot::Sender<Result<Summary, CollectError>>;
 
 impl Report {
     pub(crate) fn new() -> (Self, oneshot::Receiver<Result<Summary, CollectError>>) {
@@ -68,7 +70,7 @@ impl Actor for Collector {
     fn started(&mut self, context: &mut Self::Context) {
         let plan = self.plan.clone();
         let run = async move {
-            let result = Run::new(&plan).to_end().await;
+            let result = Run::new(&plan).finish().await;
             plan.report.send(result);
         };
         context.spawn(run.into_actor(self).map(|(), _, context| context.stop()));
@@ -103,7 +105,7 @@ impl<'a> Run<'a> {
         Self { plan, rewards: Rewards::default(), summary: Summary::default() }
     }
 
-    async fn to_end(mut self) -> Result<Summary, CollectError> {
+    async fn finish(mut self) -> Result<Summary, CollectError> {
         let started = Instant::now();
         let plan = self.plan;
         let kept = self.read_kept().await?;

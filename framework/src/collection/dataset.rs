@@ -205,7 +205,7 @@ mod tests {
         while let Some(result) = dataset.next_task() {
             results.push(match result {
                 Ok(task) => task.id.to_string(),
-                Err(error) => error.to_string().split(": ").nth(0).unwrap_or_default().to_owned(),
+                Err(error) => error.to_string().split(": ").next().unwrap_or_default().to_owned(),
             });
         }
         let path = file.path().display();

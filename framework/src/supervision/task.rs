@@ -47,7 +47,7 @@ where
 {
     fn handle(self, context: &mut Supervised<A>, reply: Option<OneshotSender<M::Result>>) {
         let scope = context.scope();
-        let job = Job {
+        let mut job = Job {
             work: Some(self.0),
             reply,
             seat: scope.enter(),
@@ -55,7 +55,13 @@ where
             generation: context.generation(),
             message: std::any::type_name::<M>(),
         };
-        tokio::task::spawn_local(job.run());
+        // Much work is done without ever waiting; only what waits needs a task of its own.
+        match job.poll_work(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => job.end(ended),
+            Poll::Pending => {
+                tokio::task::spawn_local(job.run());
+            }
+        }
     }
 }
 
@@ -136,7 +142,12 @@ struct Job<R> {
 
 impl<R> Job<R> {
     async fn run(mut self) {
-        match poll_fn(|cx| self.poll(cx)).await {
+        let ended = poll_fn(|cx| self.poll(cx)).await;
+        self.end(ended);
+    }
+
+    fn end(&mut self, ended: Ended<R>) {
+        match ended {
             Ended::Done(result) => {
                 if let Some(reply) = self.reply.take() {
                     // The caller may have left in this instant: then nobody wants the result.
@@ -152,14 +163,20 @@ impl<R> Job<R> {
         if self.seat.poll_end(cx).is_ready() {
             return Poll::Ready(Ended::Cancelled);
         }
-        let Some(work) = &mut self.work else { return Poll::Ready(Ended::Cancelled) };
-        match guarded(|| work.as_mut().poll(cx)) {
-            Ok(Poll::Ready(result)) => return Poll::Ready(Ended::Done(result)),
-            Err(panic) => return Poll::Ready(Ended::Panicked(panic)),
-            Ok(Poll::Pending) => {}
+        if let Poll::Ready(ended) = self.poll_work(cx) {
+            return Poll::Ready(ended);
         }
         let has_left = self.reply.as_mut().is_some_and(|reply| reply.poll_closed(cx).is_ready());
         if has_left { Poll::Ready(Ended::Cancelled) } else { Poll::Pending }
+    }
+
+    fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<Ended<R>> {
+        let Some(work) = &mut self.work else { return Poll::Ready(Ended::Cancelled) };
+        match guarded(|| work.as_mut().poll(cx)) {
+            Ok(Poll::Ready(result)) => Poll::Ready(Ended::Done(result)),
+            Err(panic) => Poll::Ready(Ended::Panicked(panic)),
+            Ok(Poll::Pending) => Poll::Pending,
+        }
     }
 
     fn report(&self, panic: Panic) {
