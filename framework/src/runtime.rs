@@ -37,8 +37,8 @@ use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::Shards;
 use crate::supervision::{
-    ActorRef, ChildError, ChildSpec, Placement, Restart, Shutdown, StartFailure, Strategy,
-    Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
+    ActorRef, ChildError, ChildSpec, Intensity, Placement, Restart, Shutdown, StartFailure,
+    Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
 use crate::wiring::{Directory, Facilities};
@@ -168,6 +168,15 @@ impl Runtime {
     /// The tree as it stands.
     pub fn tree(&self) -> TreeNode {
         self.root.tree()
+    }
+
+    /// Kills an actor by its path in the tree, such as `models/policy/0`; its supervisor starts it
+    /// again, and what it was working on is tried again. For operators, and to rehearse failures.
+    ///
+    /// # Errors
+    /// Fails if there is no such actor.
+    pub fn kill(&self, path: &str) -> Result<(), ChildError> {
+        self.root.kill_actor(path)
     }
 
     /// Reads a task for an agent from the text of a dataset row.
@@ -515,7 +524,8 @@ impl Components {
             let children: Vec<_> =
                 children.iter().map(|child| child.clone().shutdown(shutdown)).collect();
             ChildSpec::supervisor(name, move || {
-                SupervisorSpec::new(name).children(children.clone())
+                let spec = SupervisorSpec::new(name).intensity(tolerance(children.len()));
+                spec.children(children.clone())
             })
         };
         SupervisorSpec::new("root").children([
@@ -524,6 +534,13 @@ impl Components {
             section("agents", &self.agent_children),
         ])
     }
+}
+
+/// How many restarts a section of the tree tolerates: one of each child at the same time, since
+/// everything moves when its shard is lost, and a few more.
+fn tolerance(children: usize) -> Intensity {
+    let children = u32::try_from(children).unwrap_or(u32::MAX);
+    Intensity { max_restarts: children.saturating_add(5), period: Duration::from_secs(10) }
 }
 
 /// Makes a component's seat on every shard.

@@ -123,22 +123,48 @@ impl<E: Environment> Handler<CallTool> for SessionActor<E> {
 
 impl<E: Environment> World<E> {
     async fn call(&self, state: &mut E::Session, message: &CallTool) -> Result<String, ToolFault> {
-        let started = Instant::now();
-        let deadline = message.deadline.min(started + self.limits.tool);
         let FunctionCall { name, arguments, .. } = &message.call;
         let Some(index) = self.tools.find(name) else {
-            self.metrics.unknown_tool().called("error", started.elapsed());
+            Called::new(self.metrics.unknown_tool()).ended("error");
             return Ok(self.tools.unknown(name).into_text());
         };
+        let called = Called::new(&self.tool_metrics[index]);
+        let deadline = message.deadline.min(called.started + self.limits.tool);
         let run = self.tools.run(index, &self.environment, state, arguments);
-        let result = tokio::time::timeout_at(deadline, run).await;
-        let (status, result) = match result {
+        let (status, result) = match tokio::time::timeout_at(deadline, run).await {
             Ok(Ok(text)) => ("ok", Ok(text)),
             Ok(Err(error)) => ("error", Ok(error.into_text())),
             Err(_) => ("timeout", Err(ToolFault::Timeout)),
         };
-        self.tool_metrics[index].called(status, started.elapsed());
+        called.ended(status);
         result
+    }
+}
+
+/// A tool call under way, counted when it ends, also by a panic.
+struct Called<'a> {
+    metrics: &'a ToolMetrics,
+    started: Instant,
+    status: Option<&'static str>,
+}
+
+impl<'a> Called<'a> {
+    fn new(metrics: &'a ToolMetrics) -> Self {
+        Self { metrics, started: Instant::now(), status: None }
+    }
+
+    fn ended(mut self, status: &'static str) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Called<'_> {
+    fn drop(&mut self) {
+        // Without either, its rollout was given up, and the tool is not to blame.
+        let crashed = || std::thread::panicking().then_some("crashed");
+        if let Some(status) = self.status.or_else(crashed) {
+            self.metrics.called(status, self.started.elapsed());
+        }
     }
 }
 
