@@ -4,8 +4,12 @@
 //! whole or not there: a torn last line, left by a crash, is cut off when the file is opened again,
 //! and after a failed write the file ends with the last whole record. So the keys in the output are
 //! exactly what is done, and no second journal can disagree with it.
+//!
+//! Whoever opens the file tries all that failed again, so the failures of the time before are dropped
+//! then: a rollout stands in one of the two files, never in both. The files are locked while they are
+//! open, since two collections that write one output would make every rollout twice.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,7 +54,11 @@ impl JsonlRecorder {
                 let path = if lengths[0] > 0 { recorder.output } else { recorder.failures };
                 return Err(RecorderError::Exists { path });
             }
-            Existing::Overwrite => recorder.remove()?,
+            Existing::Overwrite => {
+                open_whole(&recorder.output)?;
+                remove(&recorder.output)?;
+                remove(&recorder.failures)?;
+            }
             Existing::Refuse | Existing::Resume => {}
         }
         open_whole(&recorder.output)?;
@@ -66,16 +74,13 @@ impl JsonlRecorder {
     pub fn failures(&self) -> &Path {
         &self.failures
     }
+}
 
-    fn remove(&self) -> Result<(), RecorderError> {
-        for path in [&self.output, &self.failures] {
-            match std::fs::remove_file(path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(open_error(path, error)),
-            }
-        }
-        Ok(())
+fn remove(path: &Path) -> Result<(), RecorderError> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(open_error(path, error)),
     }
 }
 
@@ -94,20 +99,35 @@ fn open_error(path: &Path, error: io::Error) -> RecorderError {
     RecorderError::Open { path: path.to_owned(), source: Arc::new(error) }
 }
 
-/// Opens a file for appending and cuts off a torn last line. Returns the file and its length.
+/// Opens a file for appending, locks it and cuts off a torn last line. Returns the file and its length.
 fn open_whole(path: &Path) -> Result<(File, u64), RecorderError> {
-    let open = || -> io::Result<(File, u64)> {
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    let mut file = options.open(path).map_err(|error| open_error(path, error))?;
+    lock(&file, path)?;
+    let mut cut = || -> io::Result<u64> {
         let whole = end_of_last_line(&mut file)?;
         if whole < file.metadata()?.len() {
             tracing::warn!(path = %path.display(), "cut off a torn last line");
             file.set_len(whole)?;
         }
         file.seek(SeekFrom::End(0))?;
-        Ok((file, whole))
+        Ok(whole)
     };
-    open().map_err(|error| open_error(path, error))
+    let whole = cut().map_err(|error| open_error(path, error))?;
+    Ok((file, whole))
+}
+
+/// Locks a file against other writers until it is closed, however its process ends.
+fn lock(file: &File, path: &Path) -> Result<(), RecorderError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(RecorderError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => {
+            tracing::debug!(%error, path = %path.display(), "this file system has no locks");
+            Ok(())
+        }
+    }
 }
 
 /// The offset after the last line's end, searched from the back.
@@ -131,6 +151,7 @@ fn end_of_last_line(file: &mut File) -> io::Result<u64> {
 impl Recorder for JsonlRecorder {
     fn open(&self) -> Result<Box<dyn RecordWriter>, RecorderError> {
         let output = Lines::open(&self.output)?;
+        remove(&self.failures)?;
         Ok(Box::new(Writer { output, failures: None, failures_path: self.failures.clone() }))
     }
 

@@ -4,11 +4,13 @@
 //! file works with names and handles and knows no type.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent::{Agent, AgentActor, AgentPort};
-use crate::config::{AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings};
+use crate::config::{
+    AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, RuntimeSpec, Settings,
+};
 use crate::environment::{
     Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Tools,
 };
@@ -16,7 +18,7 @@ use crate::metrics::ModelMetrics;
 use crate::model::{Generate, Model, ModelActor};
 use crate::supervision::{ActorRef, ChildSpec, Handle, Placement, StartError};
 use crate::task::{Row, Target, TargetError};
-use crate::wiring::{Directory, Wiring};
+use crate::wiring::{Facilities, Wiring};
 
 /// The registered kinds.
 #[derive(Clone, Debug, Default)]
@@ -130,12 +132,13 @@ pub(crate) struct Seat<'a> {
     pub(crate) shard: usize,
     pub(crate) placement: Placement,
     pub(crate) hang_after: Duration,
-    pub(crate) directory: &'a Arc<OnceLock<Directory>>,
+    pub(crate) facilities: &'a Arc<Facilities>,
+    pub(crate) runtime: &'a RuntimeSpec,
 }
 
 impl Seat<'_> {
     fn wiring(&self) -> Wiring {
-        Wiring::new(self.name, self.shard, self.directory)
+        Wiring::new(self.name, self.shard, self.facilities)
     }
 
     fn actor<A: actix::Actor<Context = crate::supervision::Supervised<A>>>(
@@ -187,6 +190,7 @@ fn environment_child<E: Environment>(
     let limits = SessionLimits {
         tool: spec.tool_timeout.duration(),
         verify: spec.verify_timeout.duration(),
+        idle: spec.session_idle_timeout.unwrap_or(seat.runtime.session_idle_timeout).duration(),
     };
     let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
     let child = seat.child(&actor, move || {

@@ -93,6 +93,12 @@ pub enum RecorderError {
         /// The file.
         path: PathBuf,
     },
+    /// Another collection writes it.
+    #[error("`{}` is being written by another collection", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line that is no record of a collection.
     #[error("`{}` line {line}: not a record of a collection: {reason}", path.display())]
     NotARecord {
@@ -114,6 +120,7 @@ impl RecorderError {
             Self::Exists { .. } => Some(
                 "continue it with `--resume`, replace it with `--overwrite`, or name another `collect.output`",
             ),
+            Self::InUse { .. } => Some("wait for it to end, or name another `collect.output`"),
             Self::NotARecord { .. } => {
                 Some("`collect.output` must name a file that `rehearsal collect` wrote")
             }

@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use crate::collection::{
     CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
     WiredSource,
 };
-use crate::config::{Config, Problem, Problems};
+use crate::config::{Config, Problem, Problems, RuntimeSpec};
 use crate::dispatch::{Dispatcher, Finished, Load, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
 use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
@@ -37,15 +37,16 @@ use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::Shards;
 use crate::supervision::{
-    ActorRef, ChildError, ChildSpec, Placement, Restart, Shutdown, StartFailure, Strategy,
-    Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
+    ActorRef, ChildError, ChildSpec, Intensity, Placement, Restart, Shutdown, StartFailure,
+    Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
-use crate::wiring::Directory;
+use crate::wiring::{Directory, Facilities};
 
 /// A running tree of models, environments and agents.
 pub struct Runtime {
     config: Config,
+    facilities: Arc<Facilities>,
     agents: BTreeMap<String, RunningAgent>,
     environments: BTreeMap<String, RunningEnvironment>,
     shards: Arc<Shards>,
@@ -122,9 +123,9 @@ impl Runtime {
         let root = components.tree(config.runtime.shutdown_timeout.duration());
         let root = guard.run(Supervisor::start(root)).await?;
         guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
-        let Components { agents, environments, .. } = components;
+        let Components { facilities, agents, environments, .. } = components;
         let control = guard.release();
-        Ok(Self { config, agents, environments, shards, root, exporter, control })
+        Ok(Self { config, facilities, agents, environments, shards, root, exporter, control })
     }
 
     /// The configuration that runs.
@@ -167,6 +168,15 @@ impl Runtime {
     /// The tree as it stands.
     pub fn tree(&self) -> TreeNode {
         self.root.tree()
+    }
+
+    /// Kills an actor by its path in the tree, such as `models/policy/0`; its supervisor starts it
+    /// again, and what it was working on is tried again. For operators, and to rehearse failures.
+    ///
+    /// # Errors
+    /// Fails if there is no such actor.
+    pub fn kill(&self, path: &str) -> Result<(), ChildError> {
+        self.root.kill_actor(path)
     }
 
     /// Reads a task for an agent from the text of a dataset row.
@@ -329,6 +339,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.facilities.cpu.close();
         if let Some(control) = self.control.take() {
             control.shutdown_background();
         }
@@ -443,6 +454,7 @@ pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
 
 /// Everything to be started, with the handles that are handed out.
 struct Components {
+    facilities: Arc<Facilities>,
     models: Vec<ChildSpec>,
     environment_children: Vec<ChildSpec>,
     environments: BTreeMap<String, RunningEnvironment>,
@@ -459,8 +471,9 @@ impl RunningEnvironment {
 
 impl Components {
     fn build(config: &Config, kinds: &Kinds, shards: &Arc<Shards>) -> Result<Self, Problems> {
-        let directory = Arc::new(OnceLock::new());
-        let each_shard = |name| SeatMaker { name, shards, directory: &directory };
+        let runtime = &config.runtime;
+        let facilities = Arc::new(Facilities::new(runtime));
+        let each_shard = |name| SeatMaker { name, shards, facilities: &facilities, runtime };
         let mut filled = Directory::default();
         let mut models = Vec::new();
         for (name, spec) in &config.models {
@@ -480,8 +493,8 @@ impl Components {
             environment_children.extend(specs);
         }
         let (agent_children, agents) = Self::agents(config, kinds, each_shard)?;
-        directory.set(filled).expect("set once");
-        Ok(Self { models, environment_children, environments, agent_children, agents })
+        facilities.directory.set(filled).expect("set once");
+        Ok(Self { facilities, models, environment_children, environments, agent_children, agents })
     }
 
     fn agents<'a>(
@@ -511,7 +524,8 @@ impl Components {
             let children: Vec<_> =
                 children.iter().map(|child| child.clone().shutdown(shutdown)).collect();
             ChildSpec::supervisor(name, move || {
-                SupervisorSpec::new(name).children(children.clone())
+                let spec = SupervisorSpec::new(name).intensity(tolerance(children.len()));
+                spec.children(children.clone())
             })
         };
         SupervisorSpec::new("root").children([
@@ -522,11 +536,19 @@ impl Components {
     }
 }
 
+/// How many restarts a section of the tree tolerates: one of each child at the same time, since
+/// everything moves when its shard is lost, and a few more.
+fn tolerance(children: usize) -> Intensity {
+    let children = u32::try_from(children).unwrap_or(u32::MAX);
+    Intensity { max_restarts: children.saturating_add(5), period: Duration::from_secs(10) }
+}
+
 /// Makes a component's seat on every shard.
 struct SeatMaker<'a> {
     name: &'a str,
     shards: &'a Arc<Shards>,
-    directory: &'a Arc<OnceLock<Directory>>,
+    facilities: &'a Arc<Facilities>,
+    runtime: &'a RuntimeSpec,
 }
 
 impl SeatMaker<'_> {
@@ -541,7 +563,8 @@ impl SeatMaker<'_> {
                 shard,
                 placement: self.shards.placement(shard),
                 hang_after: HANG_AFTER,
-                directory: self.directory,
+                facilities: self.facilities,
+                runtime: self.runtime,
             };
             child(&seat).map_err(Problems::from)
         };

@@ -8,6 +8,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Handler, Messag
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::roster::{Closer, Pulse};
 use super::tools::Tools;
 use super::{Environment, EnvironmentError, Verdict};
 use crate::metrics::{EnvironmentMetrics, InFlight, ToolMetrics};
@@ -64,6 +65,8 @@ pub(crate) struct SessionLimits {
     pub tool: Duration,
     /// The verifier.
     pub verify: Duration,
+    /// The session itself, without being used.
+    pub idle: Duration,
 }
 
 /// One session.
@@ -72,14 +75,20 @@ pub(super) struct SessionActor<E: Environment> {
     task: Arc<Task>,
     /// Gone while a tool runs, after a tool was cut off, and after verification.
     state: Option<E::Session>,
+    pulse: Rc<Pulse>,
     /// Counts the session as open while it lives.
     _open: InFlight,
 }
 
 impl<E: Environment> SessionActor<E> {
-    pub(super) fn new(world: Rc<World<E>>, task: Arc<Task>, state: E::Session) -> Self {
+    pub(super) fn new(
+        world: Rc<World<E>>,
+        task: Arc<Task>,
+        state: E::Session,
+        pulse: Rc<Pulse>,
+    ) -> Self {
         let open = world.metrics.session_opened();
-        Self { world, task, state: Some(state), _open: open }
+        Self { world, task, state: Some(state), pulse, _open: open }
     }
 }
 
@@ -94,6 +103,7 @@ impl<E: Environment> Handler<CallTool> for SessionActor<E> {
     type Result = AtomicResponse<Self, Result<String, ToolFault>>;
 
     fn handle(&mut self, message: CallTool, _: &mut Self::Context) -> Self::Result {
+        self.pulse.work();
         let (world, state) = (self.world.clone(), self.state.take());
         let run = async move {
             let Some(mut state) = state else { return (None, Err(ToolFault::Closed)) };
@@ -104,6 +114,7 @@ impl<E: Environment> Handler<CallTool> for SessionActor<E> {
         };
         let run = run.into_actor(self).map(|(state, result), actor, _| {
             actor.state = state;
+            actor.pulse.rest();
             result
         });
         AtomicResponse::new(Box::pin(run))
@@ -112,22 +123,48 @@ impl<E: Environment> Handler<CallTool> for SessionActor<E> {
 
 impl<E: Environment> World<E> {
     async fn call(&self, state: &mut E::Session, message: &CallTool) -> Result<String, ToolFault> {
-        let started = Instant::now();
-        let deadline = message.deadline.min(started + self.limits.tool);
         let FunctionCall { name, arguments, .. } = &message.call;
         let Some(index) = self.tools.find(name) else {
-            self.metrics.unknown_tool().called("error", started.elapsed());
+            Called::new(self.metrics.unknown_tool()).ended("error");
             return Ok(self.tools.unknown(name).into_text());
         };
+        let called = Called::new(&self.tool_metrics[index]);
+        let deadline = message.deadline.min(called.started + self.limits.tool);
         let run = self.tools.run(index, &self.environment, state, arguments);
-        let result = tokio::time::timeout_at(deadline, run).await;
-        let (status, result) = match result {
+        let (status, result) = match tokio::time::timeout_at(deadline, run).await {
             Ok(Ok(text)) => ("ok", Ok(text)),
             Ok(Err(error)) => ("error", Ok(error.into_text())),
             Err(_) => ("timeout", Err(ToolFault::Timeout)),
         };
-        self.tool_metrics[index].called(status, started.elapsed());
+        called.ended(status);
         result
+    }
+}
+
+/// A tool call under way, counted when it ends, also by a panic.
+struct Called<'a> {
+    metrics: &'a ToolMetrics,
+    started: Instant,
+    status: Option<&'static str>,
+}
+
+impl<'a> Called<'a> {
+    fn new(metrics: &'a ToolMetrics) -> Self {
+        Self { metrics, started: Instant::now(), status: None }
+    }
+
+    fn ended(mut self, status: &'static str) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Called<'_> {
+    fn drop(&mut self) {
+        // Without either, its rollout was given up, and the tool is not to blame.
+        let crashed = || std::thread::panicking().then_some("crashed");
+        if let Some(status) = self.status.or_else(crashed) {
+            self.metrics.called(status, self.started.elapsed());
+        }
     }
 }
 
@@ -135,6 +172,7 @@ impl<E: Environment> Handler<Verify> for SessionActor<E> {
     type Result = AtomicResponse<Self, Result<Verdict, EnvironmentError>>;
 
     fn handle(&mut self, message: Verify, _: &mut Self::Context) -> Self::Result {
+        self.pulse.work();
         let (world, task, state) = (self.world.clone(), self.task.clone(), self.state.take());
         let verify = async move {
             let Some(state) = state else {
@@ -184,42 +222,18 @@ pub struct Session {
     call: Handle<CallTool>,
     verify: Handle<Verify>,
     tools: Option<Arc<RawValue>>,
-    /// Closes the session when the rollout ends without verification.
+    /// Ends the session with its rollout.
     _closer: Closer,
-}
-
-/// Stops a session's actor when dropped.
-#[derive(Debug)]
-pub(super) struct Closer(Handle<CloseSession>);
-
-/// Ends a session that is not to be verified.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct CloseSession;
-
-impl<E: Environment> Handler<CloseSession> for SessionActor<E> {
-    type Result = ();
-
-    fn handle(&mut self, _: CloseSession, context: &mut Self::Context) {
-        context.stop();
-    }
-}
-
-impl Drop for Closer {
-    fn drop(&mut self) {
-        // A session that is gone already is what we want; one whose mailbox is full is idle-swept.
-        let _ = self.0.try_tell(CloseSession);
-    }
 }
 
 impl Session {
     pub(super) fn new(
         call: Handle<CallTool>,
         verify: Handle<Verify>,
-        close: Handle<CloseSession>,
+        closer: Closer,
         tools: Option<Arc<RawValue>>,
     ) -> Self {
-        Self { call, verify, tools, _closer: Closer(close) }
+        Self { call, verify, tools, _closer: closer }
     }
 
     /// The environment's tools as a request's `tools` list, for tasks that bring none.
@@ -238,6 +252,7 @@ impl Session {
         };
         match self.call.ask(CallTool { call: call.clone(), deadline }, deadline).await {
             Ok(result) => result.map_err(|fault| failed(&fault)),
+            Err(AskError::Unavailable { .. }) => Err(gone()),
             Err(error) => Err(failed(&error)),
         }
     }
@@ -257,11 +272,14 @@ impl Session {
                 let retryable = error.is_retryable();
                 Err(Failure { culprit: Culprit::Verifier, error: error.to_string(), retryable })
             }
-            Err(error) => Err(verifier_gone(&error)),
+            Err(AskError::Unavailable { .. }) => Err(gone()),
+            Err(error) => Err(Failure::retryable(Culprit::Verifier, error)),
         }
     }
 }
 
-fn verifier_gone(error: &AskError) -> Failure {
-    Failure::retryable(Culprit::Verifier, error)
+/// The session ended before its rollout did.
+fn gone() -> Failure {
+    let reason = "the session is closed: nobody used it for `session_idle_timeout`, or its environment went down";
+    Failure::retryable(Culprit::Environment, reason)
 }

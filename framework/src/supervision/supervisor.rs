@@ -266,6 +266,18 @@ impl SupervisorHandle {
         self.request(|reply| Command::Delete(id.to_owned(), reply)).await
     }
 
+    /// Kills the actor with this path, in this supervisor or below, at its next poll. What follows
+    /// is its supervisor's business, as after a crash.
+    ///
+    /// # Errors
+    /// If there is no such actor. Sessions are not known by their paths.
+    pub fn kill_actor(&self, path: &str) -> Result<(), ChildError> {
+        if self.board.kill(path) {
+            return Ok(());
+        }
+        Err(ChildError::NotFound { supervisor: self.board.name().clone(), id: path.to_owned() })
+    }
+
     /// Lists the children in start order. Answered from a board, also while the supervisor is busy.
     #[must_use]
     pub fn which_children(&self) -> Vec<ChildInfo> {

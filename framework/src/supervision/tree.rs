@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::census;
+use super::control::{Control, Order};
 use super::decision::{Key, Phase};
 use super::mailbox::Vessel;
 use super::policy::Strategy;
@@ -73,6 +74,8 @@ struct Post {
     subject: Subject,
     state: ChildState,
     generation: u64,
+    /// The line of command to an actor that was launched.
+    control: Option<Arc<Control>>,
 }
 
 enum Subject {
@@ -101,7 +104,7 @@ impl Board {
             ChildKind::Supervisor(_) => Subject::Supervisor(None),
         };
         let (id, state) = (spec.id().to_owned(), ChildState::Restarting);
-        self.posts().insert(key, Post { id, subject, state, generation: 0 });
+        self.posts().insert(key, Post { id, subject, state, generation: 0, control: None });
     }
 
     pub(crate) fn attach(&self, key: Key, board: Arc<Board>) {
@@ -115,6 +118,27 @@ impl Board {
             post.state = state;
             post.generation = generation;
         }
+    }
+
+    /// Notes how the actor that is being launched can be commanded.
+    pub(crate) fn command(&self, key: Key, control: &Arc<Control>) {
+        if let Some(post) = self.posts().get_mut(&key) {
+            post.control = Some(control.clone());
+        }
+    }
+
+    /// Kills the actor with this path, here or below. Whether there is one.
+    pub(crate) fn kill(&self, path: &str) -> bool {
+        self.posts().values().any(|post| match &post.subject {
+            Subject::Supervisor(board) => board.as_ref().is_some_and(|board| board.kill(path)),
+            Subject::Actor(vessel) if **vessel.cell().path() == *path => {
+                if let Some(control) = &post.control {
+                    control.give(Order::Kill);
+                }
+                true
+            }
+            Subject::Actor(_) => false,
+        })
     }
 
     pub(crate) fn forget(&self, key: Key) {

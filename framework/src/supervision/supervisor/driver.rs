@@ -248,6 +248,7 @@ impl Driver {
         member.running = Some(match &member.spec.kind {
             ChildKind::Actor(actor) => {
                 let control = Arc::new(Control::new());
+                self.board.command(key, &control);
                 actor.launch(relocation, control.clone(), line);
                 Running::Actor(control)
             }

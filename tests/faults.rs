@@ -1,0 +1,5 @@
+//! Everything that can break breaks, and every rollout still ends in exactly one way.
+
+mod actors;
+mod matrix;
+mod recorder;
