@@ -123,7 +123,7 @@ pub struct CollectSpec {
     /// So many rollouts of each task; 1 by default.
     #[serde(default = "one")]
     pub repeats: NonZeroU32,
-    /// So many tasks are read in all, in the order of the datasets; all if absent.
+    /// So many tasks of each dataset are read; all if absent.
     #[serde(default)]
     pub limit: Option<NonZeroUsize>,
     /// So many rollouts are under way at once; 256 by default.
