@@ -111,8 +111,7 @@ impl EnvironmentPort {
 }
 
 fn open_failed(error: EnvironmentError) -> Failure {
-    let retryable = error.is_retryable();
-    Failure { culprit: Culprit::Environment, error: error.to_string(), retryable }
+    Failure::new(Culprit::Environment, &error, error.is_retryable())
 }
 
 /// An agent on one shard, as an actor: attempts run side by side, each in a task of its own.

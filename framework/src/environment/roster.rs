@@ -156,7 +156,7 @@ impl<E: Environment> Roster<E> {
     fn after_a_timeout(&self) -> Instant {
         let now = Instant::now();
         // A timeout beyond the end of time is none; a day later it is still none.
-        now.checked_add(self.world.limits.idle).unwrap_or(now + Duration::from_hours(24))
+        now.checked_add(self.world.limits.idle).unwrap_or(now + Duration::from_secs(86_400))
     }
 }
 
