@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::agent::{Agent, AgentActor, AgentPort};
 use crate::config::{AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings};
 use crate::environment::{
-    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Tools,
+    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Sessions, Tools,
 };
 use crate::metrics::ModelMetrics;
 use crate::model::{Generate, Model, ModelActor};
@@ -130,6 +132,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) shard: usize,
     pub(crate) placement: Placement,
     pub(crate) hang_after: Duration,
+    /// How much of its work may be under way at once, over all shards.
+    pub(crate) permits: Arc<Semaphore>,
     pub(crate) directory: &'a Arc<OnceLock<Directory>>,
 }
 
@@ -170,10 +174,10 @@ fn model_child<M: Model>(
 ) -> Result<Child<Handle<Generate>>, Problems> {
     let config: M::Config = spec.settings.parse()?;
     let actor = seat.actor::<ModelActor<M>>("models", spec.mailbox.get());
-    let (wiring, in_flight_max) = (seat.wiring(), spec.max_in_flight.get());
+    let (wiring, permits) = (seat.wiring(), seat.permits.clone());
     let child = seat.child(&actor, move || {
         let model = M::new(config.clone(), &wiring)?;
-        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), in_flight_max))
+        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), permits.clone()))
     });
     Ok((child, actor.handle()))
 }
@@ -188,10 +192,11 @@ fn environment_child<E: Environment>(
         tool: spec.tool_timeout.duration(),
         verify: spec.verify_timeout.duration(),
     };
-    let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
+    let sessions = Sessions { permits: seat.permits.clone(), max: spec.max_sessions.get() };
+    let wiring = seat.wiring();
     let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
-        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions_max))
+        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions.clone()))
     });
     Ok((child, actor.handle()))
 }

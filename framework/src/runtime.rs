@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::agent::{EnvironmentPort, Names};
@@ -469,12 +470,18 @@ impl RunningEnvironment {
 impl Components {
     fn build(config: &Config, kinds: &Kinds, shards: &Arc<Shards>) -> Result<Self, Problems> {
         let directory = Arc::new(OnceLock::new());
-        let each_shard = |name| SeatMaker { name, shards, directory: &directory };
+        let each_shard = |name, at_once: usize| SeatMaker {
+            name,
+            shards,
+            directory: &directory,
+            permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
+        };
         let mut filled = Directory::default();
         let mut models = Vec::new();
         for (name, spec) in &config.models {
             let kind = kinds.model_kind(&spec.kind).expect("checked");
-            let (specs, handles) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let seats = each_shard(name, spec.max_in_flight.get());
+            let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
             let port = |handle| ModelPort::new(handle, spec.timeout.duration());
             filled.models.insert(name.clone(), handles.into_iter().map(port).collect());
             models.extend(specs);
@@ -482,7 +489,8 @@ impl Components {
         let (mut environment_children, mut environments) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.environments {
             let kind = kinds.environment_kind(&spec.kind).expect("checked");
-            let (specs, handles) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let seats = each_shard(name, spec.max_sessions.get());
+            let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
             let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
             filled.environments.insert(name.clone(), ports.clone());
             environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
@@ -496,13 +504,14 @@ impl Components {
     fn agents<'a>(
         config: &'a Config,
         kinds: &Kinds,
-        each_shard: impl Fn(&'a str) -> SeatMaker<'a>,
+        each_shard: impl Fn(&'a str, usize) -> SeatMaker<'a>,
     ) -> Result<(Vec<ChildSpec>, BTreeMap<String, RunningAgent>), Problems> {
         let load: Load = (0..shards_of(config)).map(|_| AtomicUsize::new(0)).collect();
         let (mut all, mut agents) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.agents {
             let kind = kinds.agent_kind(&spec.kind).expect("checked");
-            let (specs, ports) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let seats = each_shard(name, Semaphore::MAX_PERMITS);
+            let (specs, ports) = seats.children(|seat| (kind.child)(seat, spec))?;
             let environment = &config.environments[&spec.environment];
             let read_target = kinds.environment_kind(&environment.kind).expect("checked").target;
             let metrics = RolloutMetrics::new(name, &spec.environment);
@@ -544,6 +553,7 @@ struct SeatMaker<'a> {
     name: &'a str,
     shards: &'a Arc<Shards>,
     directory: &'a Arc<OnceLock<Directory>>,
+    permits: Arc<Semaphore>,
 }
 
 impl SeatMaker<'_> {
@@ -558,6 +568,7 @@ impl SeatMaker<'_> {
                 shard,
                 placement: self.shards.placement(shard),
                 hang_after: HANG_AFTER,
+                permits: self.permits.clone(),
                 directory: self.directory,
             };
             child(&seat).map_err(Problems::from)

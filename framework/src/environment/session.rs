@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Handler, Message, WrapFuture};
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::tools::Tools;
@@ -74,12 +75,19 @@ pub(super) struct SessionActor<E: Environment> {
     state: Option<E::Session>,
     /// Counts the session as open while it lives.
     _open: InFlight,
+    /// Its place among the sessions that may be open.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<E: Environment> SessionActor<E> {
-    pub(super) fn new(world: Rc<World<E>>, task: Arc<Task>, state: E::Session) -> Self {
+    pub(super) fn new(
+        world: Rc<World<E>>,
+        task: Arc<Task>,
+        state: E::Session,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         let open = world.metrics.session_opened();
-        Self { world, task, state: Some(state), _open: open }
+        Self { world, task, state: Some(state), _open: open, _permit: permit }
     }
 }
 
