@@ -9,7 +9,7 @@ use rehearsal::framework::runtime::SubmitError;
 use rehearsal::prelude::*;
 
 use crate::support::command::Folder;
-use crate::support::{ledger, wait_until};
+use crate::support::{until, wait_until};
 
 /// A counter world, with metrics served.
 const COUNTER: &str = r#"
@@ -32,6 +32,17 @@ const ROW: &str =
 
 fn config() -> Config {
     Loader::new().text("embedding", COUNTER).load().unwrap()
+}
+
+/// The same, collecting the tasks of a folder.
+fn config_of(folder: &Folder) -> Config {
+    let tasks = folder.path("tasks.jsonl");
+    let datasets = format!(
+        "agents.solver.datasets=[{{ name: tasks, type: example, path: '{}' }}]",
+        tasks.display()
+    );
+    let loader = Loader::new().text("embedding", COUNTER).set(datasets);
+    loader.set("collect.output=unused").load().unwrap()
 }
 
 async fn roll_out_once() {
@@ -111,6 +122,28 @@ async fn a_name_that_nobody_has_and_a_row_that_is_no_task_are_refused() {
     runtime.stop().await;
 }
 
+#[tokio::test]
+async fn a_collection_that_nobody_waits_for_any_more_ends_and_can_be_resumed() {
+    const ROWS: usize = 3000;
+    let folder = Folder::new();
+    folder.write("tasks.jsonl", &[ROW; ROWS].join("\n"));
+    let runtime = Runtime::start(config_of(&folder), &rehearsal::kinds()).await.unwrap();
+    let records = MemoryRecorder::new();
+    let collect = || {
+        let recorder = Arc::new(records.clone());
+        runtime.collect(runtime.collection().unwrap(), recorder, Arc::default())
+    };
+    tokio::select! {
+        _ = collect() => panic!("it was not dropped in the middle"),
+        () = until("some are recorded", || records.records().len() > 100) => {}
+    }
+    until("it has ended", || runtime.tree().find("collection").is_none()).await;
+    let summary = collect().await.unwrap();
+    assert!(summary.kept > 100);
+    assert_eq!(summary.kept + summary.scored, ROWS as u64);
+    runtime.stop().await;
+}
+
 /// Threads and file descriptors of a process of its own.
 fn count(what: &str) -> usize {
     std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count()
@@ -167,15 +200,10 @@ fn a_runtime_collects_again_and_again_without_growing() {
     }
     let folder = Folder::new();
     folder.write("tasks.jsonl", &[ROW; 10].join("\n"));
-    let datasets = format!(
-        "agents.solver.datasets=[{{ name: t, type: example, path: '{}' }}]",
-        folder.path("tasks.jsonl").display()
-    );
-    let loader = Loader::new().text("embedding", COUNTER).set(datasets);
-    let config = loader.set("collect.output=unused").load().unwrap();
+    let config = config_of(&folder);
     let program = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     program.block_on(async {
-        let runtime = Runtime::start(config, &ledger::kinds()).await.unwrap();
+        let runtime = Runtime::start(config, &rehearsal::kinds()).await.unwrap();
         let mut grown = (0, 0);
         for round in 0..10 {
             let records = MemoryRecorder::new();

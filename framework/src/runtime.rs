@@ -36,7 +36,7 @@ use crate::model::ModelPort;
 use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
-use crate::shards::Shards;
+use crate::shards::{Shards, SideArbiter};
 use crate::supervision::{
     ActorRef, ChildError, ChildSpec, Intensity, Placement, Restart, Shutdown, StartFailure,
     Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
@@ -293,13 +293,18 @@ impl Runtime {
             progress,
             report,
         });
-        let place = || self.shards.extra().map(Placement::fixed).map_err(gave_up);
-        let recorder_child = ChildSpec::actor(&recorder_actor, "recorder", place()?, move || {
-            RecorderActor::open(&recorder, sync_interval)
-        });
+        let beside = || self.shards.beside().map_err(gave_up);
+        let places = [beside()?, beside()?];
+        let [recorder_place, collector_place] = places.each_ref().map(SideArbiter::placement);
+        let recorder_child =
+            ChildSpec::actor(&recorder_actor, "recorder", recorder_place, move || {
+                RecorderActor::open(&recorder, sync_interval)
+            });
         let collector = ActorRef::new("collection/collector", 1);
         let collector_child =
-            ChildSpec::actor(&collector, "collector", place()?, move || Ok(Collector::new(&plan)));
+            ChildSpec::actor(&collector, "collector", collector_place, move || {
+                Ok(Collector::new(&plan))
+            });
         let collector_child = collector_child.restart(Restart::Transient);
         let children = [recorder_child, collector_child];
         let supervisor = ChildSpec::supervisor("collection", move || {
@@ -309,9 +314,9 @@ impl Runtime {
         // Temporary: one that gives up takes its report along, which is how we hear of it.
         let supervisor = supervisor.restart(Restart::Temporary);
         self.root.start_child(supervisor).await.map_err(gave_up)?;
+        let collecting = Collecting { runtime: self, places: Some(places) };
         let result = result.await;
-        // One that is gone already is what we want.
-        let _ = self.root.terminate_child("collection").await;
+        collecting.end().await;
         result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
     }
 
@@ -341,6 +346,34 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if let Some(control) = self.control.take() {
             control.shutdown_background();
+        }
+    }
+}
+
+/// A collection under way. Dropped, because nobody waits for it any more, it ends by itself.
+struct Collecting<'a> {
+    runtime: &'a Runtime,
+    /// Where its actors live; taken when it ends.
+    places: Option<[SideArbiter; 2]>,
+}
+
+impl Collecting<'_> {
+    async fn end(mut self) {
+        let places = self.places.take();
+        // One that is gone already is what we want.
+        let _ = self.runtime.root.terminate_child("collection").await;
+        drop(places);
+    }
+}
+
+impl Drop for Collecting<'_> {
+    fn drop(&mut self) {
+        let (root, places) = (self.runtime.root.clone(), self.places.take());
+        if let (Some(control), Some(places)) = (&self.runtime.control, places) {
+            control.spawn(async move {
+                let _ = root.terminate_child("collection").await;
+                drop(places);
+            });
         }
     }
 }
