@@ -24,8 +24,8 @@ use crate::responses::{Fields, Response};
 use crate::task::{Row, Target, TargetError};
 use crate::wiring::{BuildError, Wiring};
 
-pub(crate) use actor::EnvironmentActor;
 pub use actor::OpenSession;
+pub(crate) use actor::{EnvironmentActor, Sessions};
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};

@@ -280,7 +280,8 @@ fn write_row(task: &Task, overridden: impl Fn(&str) -> bool, line: &mut String) 
     line.push_str("{\"responses_create_params\":");
     task.params.write_json(line);
     for (name, value) in task.extras.iter() {
-        if !overridden(name) {
+        // Trainers take a top-level `error` for a failed request.
+        if name != "error" && !overridden(name) {
             crate::responses::push_key(line, name);
             line.push_str(value.get());
         }
