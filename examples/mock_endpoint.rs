@@ -1,6 +1,8 @@
 //! A fast stand-in for a model behind the Responses API, to measure everything but the model.
 //!
 //! Run: cargo run --release --example mock_endpoint -- --latency 20ms --fail-rate 0.01
+//! CI: --help
+//!
 //! Prints its `base_url`, then answers what `simple_weather` asks: a call of `get_weather` first, and
 //! a message once there is a tool output. It runs until it is killed.
 #![expect(clippy::print_stdout, reason = "whoever starts it reads the address there")]

@@ -49,3 +49,8 @@ pub mod prelude {
 pub fn kinds() -> framework::kinds::Kinds {
     environments::register(actors::register(framework::kinds::Kinds::new()))
 }
+
+/// The README's programs, so that they go on compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

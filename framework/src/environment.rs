@@ -7,6 +7,7 @@
 mod actor;
 mod arguments;
 pub mod python;
+mod roster;
 mod schema;
 mod session;
 mod tools;

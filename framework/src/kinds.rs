@@ -4,13 +4,15 @@
 //! file works with names and handles and knows no type.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::agent::{Agent, AgentActor, AgentPort};
-use crate::config::{AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, Settings};
+use crate::config::{
+    AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, RuntimeSpec, Settings,
+};
 use crate::environment::{
     Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Sessions, Tools,
 };
@@ -18,7 +20,7 @@ use crate::metrics::ModelMetrics;
 use crate::model::{Generate, Model, ModelActor};
 use crate::supervision::{ActorRef, ChildSpec, Handle, Placement, StartError};
 use crate::task::{Row, Target, TargetError};
-use crate::wiring::{Directory, Wiring};
+use crate::wiring::{Facilities, Wiring};
 
 /// The registered kinds.
 #[derive(Clone, Debug, Default)]
@@ -134,12 +136,13 @@ pub(crate) struct Seat<'a> {
     pub(crate) hang_after: Duration,
     /// How much of its work may be under way at once, over all shards.
     pub(crate) permits: Arc<Semaphore>,
-    pub(crate) directory: &'a Arc<OnceLock<Directory>>,
+    pub(crate) facilities: &'a Arc<Facilities>,
+    pub(crate) runtime: &'a RuntimeSpec,
 }
 
 impl Seat<'_> {
     fn wiring(&self) -> Wiring {
-        Wiring::new(self.name, self.shard, self.directory)
+        Wiring::new(self.name, self.shard, self.facilities)
     }
 
     fn actor<A: actix::Actor<Context = crate::supervision::Supervised<A>>>(
@@ -191,6 +194,7 @@ fn environment_child<E: Environment>(
     let limits = SessionLimits {
         tool: spec.tool_timeout.duration(),
         verify: spec.verify_timeout.duration(),
+        idle: spec.session_idle_timeout.unwrap_or(seat.runtime.session_idle_timeout).duration(),
     };
     let sessions = Sessions { permits: seat.permits.clone(), max: spec.max_sessions.get() };
     let wiring = seat.wiring();

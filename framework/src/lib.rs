@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod collection;
 pub mod config;
+pub mod cpu;
 mod dispatch;
 pub mod environment;
 pub mod kinds;

@@ -33,8 +33,8 @@ pub use self::{
     actor::ShardMetrics,
     exporter::{Exporter, ExporterError},
     handles::{
-        CollectionMetrics, EnvironmentMetrics, InFlight, ModelMetrics, RolloutMetrics, ToolMetrics,
-        UNKNOWN_TOOL, worker_killed,
+        CollectionMetrics, CpuMetrics, EnvironmentMetrics, InFlight, ModelMetrics, RolloutMetrics,
+        ToolMetrics, UNKNOWN_TOOL, worker_killed,
     },
     http::Page,
 };
@@ -136,6 +136,23 @@ static SESSIONS_OPEN: Family<Gauge, 1> = Family::gauge(
     ["environment"],
     "Sessions that are open in an environment.",
 );
+static SESSIONS_EXPIRED: Family<Counter, 1> = Family::counter(
+    "rehearsal_sessions_expired_total",
+    ["environment"],
+    "Sessions that were closed because nobody used them for `session_idle_timeout`.",
+);
+static CPU_JOBS: Family<Counter, 2> = Family::counter(
+    "rehearsal_cpu_jobs_total",
+    ["environment", "status"],
+    "CPU work that ended, by status: ok, crashed, or cancelled because its caller left before its start.",
+);
+static CPU_QUEUE: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_cpu_queue_seconds",
+    ["environment"],
+    WORK_SECONDS,
+    "Time that CPU work waited for a thread.",
+)
+.measured_in(Unit::Seconds);
 static ACTOR_MESSAGES: Family<Counter, 1> = Family::counter(
     "rehearsal_actor_messages_total",
     ["actor"],
@@ -241,7 +258,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 36] = [
+static DESCRIPTIONS: [Description; 39] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -256,6 +273,9 @@ static DESCRIPTIONS: [Description; 36] = [
     TOOL_DURATION.description(),
     VERIFY_DURATION.description(),
     SESSIONS_OPEN.description(),
+    SESSIONS_EXPIRED.description(),
+    CPU_JOBS.description(),
+    CPU_QUEUE.description(),
     ACTOR_MESSAGES.description(),
     MAILBOX_MESSAGES.description(),
     MAILBOX_REJECTED.description(),
@@ -305,6 +325,9 @@ mod tests {
         let environment = EnvironmentMetrics::new("weather");
         environment.verified(SECOND);
         environment.unknown_tool().called("error", SECOND);
+        let cpu = CpuMetrics::new("weather");
+        cpu.started(SECOND);
+        cpu.ended("ok");
         CollectionMetrics::new().records_written(1);
         worker_killed("python", "deadline");
         use_every_actor_handle();

@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -27,7 +27,7 @@ use crate::collection::{
     CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
     WiredSource,
 };
-use crate::config::{Config, Problem, Problems};
+use crate::config::{Config, Problem, Problems, RuntimeSpec};
 use crate::dispatch::{Dispatcher, Finished, Load, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
 use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
@@ -42,11 +42,12 @@ use crate::supervision::{
     Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
-use crate::wiring::Directory;
+use crate::wiring::{Directory, Facilities};
 
 /// A running tree of models, environments and agents.
 pub struct Runtime {
     config: Config,
+    facilities: Arc<Facilities>,
     agents: BTreeMap<String, RunningAgent>,
     environments: BTreeMap<String, RunningEnvironment>,
     shards: Arc<Shards>,
@@ -123,9 +124,9 @@ impl Runtime {
         let root = components.tree(config.runtime.shutdown_timeout.duration());
         let root = guard.run(Supervisor::start(root)).await?;
         guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
-        let Components { agents, environments, .. } = components;
+        let Components { facilities, agents, environments, .. } = components;
         let control = guard.release();
-        Ok(Self { config, agents, environments, shards, root, exporter, control })
+        Ok(Self { config, facilities, agents, environments, shards, root, exporter, control })
     }
 
     /// The configuration that runs.
@@ -344,6 +345,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.facilities.cpu.close();
         if let Some(control) = self.control.take() {
             control.shutdown_background();
         }
@@ -486,6 +488,7 @@ pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
 
 /// Everything to be started, with the handles that are handed out.
 struct Components {
+    facilities: Arc<Facilities>,
     models: Vec<ChildSpec>,
     environment_children: Vec<ChildSpec>,
     environments: BTreeMap<String, RunningEnvironment>,
@@ -502,11 +505,13 @@ impl RunningEnvironment {
 
 impl Components {
     fn build(config: &Config, kinds: &Kinds, shards: &Arc<Shards>) -> Result<Self, Problems> {
-        let directory = Arc::new(OnceLock::new());
+        let runtime = &config.runtime;
+        let facilities = Arc::new(Facilities::new(runtime));
         let each_shard = |name, at_once: usize| SeatMaker {
             name,
             shards,
-            directory: &directory,
+            facilities: &facilities,
+            runtime,
             permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
         };
         let mut filled = Directory::default();
@@ -530,8 +535,8 @@ impl Components {
             environment_children.extend(specs);
         }
         let (agent_children, agents) = Self::agents(config, kinds, each_shard)?;
-        directory.set(filled).expect("set once");
-        Ok(Self { models, environment_children, environments, agent_children, agents })
+        facilities.directory.set(filled).expect("set once");
+        Ok(Self { facilities, models, environment_children, environments, agent_children, agents })
     }
 
     fn agents<'a>(
@@ -585,7 +590,8 @@ fn tolerance(children: usize) -> Intensity {
 struct SeatMaker<'a> {
     name: &'a str,
     shards: &'a Arc<Shards>,
-    directory: &'a Arc<OnceLock<Directory>>,
+    facilities: &'a Arc<Facilities>,
+    runtime: &'a RuntimeSpec,
     permits: Arc<Semaphore>,
 }
 
@@ -602,7 +608,8 @@ impl SeatMaker<'_> {
                 placement: self.shards.placement(shard),
                 hang_after: HANG_AFTER,
                 permits: self.permits.clone(),
-                directory: self.directory,
+                facilities: self.facilities,
+                runtime: self.runtime,
             };
             child(&seat).map_err(Problems::from)
         };

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
 use crate::agent::{EnvironmentPort, Ports};
+use crate::config::RuntimeSpec;
+use crate::cpu::{CpuPool, Pool};
 use crate::model::ModelPort;
 use crate::supervision::StartError;
 
@@ -35,22 +38,41 @@ pub(crate) struct Directory {
     pub(crate) environments: BTreeMap<String, Vec<EnvironmentPort>>,
 }
 
+/// What all components of a runtime share.
+#[derive(Debug)]
+pub(crate) struct Facilities {
+    pub(crate) directory: OnceLock<Directory>,
+    pub(crate) cpu: Arc<Pool>,
+}
+
+impl Facilities {
+    /// Facilities with no component to find yet.
+    pub(crate) fn new(runtime: &RuntimeSpec) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads_max = runtime.cpu_threads.map_or_else(cores, NonZeroUsize::get);
+        let cpu = Pool::new(threads_max, runtime.cpu_queue.get());
+        Self { directory: OnceLock::new(), cpu }
+    }
+}
+
 /// What a component being built may ask for.
 #[derive(Clone, Debug)]
 pub struct Wiring {
     name: Arc<str>,
     shard: usize,
-    directory: Arc<OnceLock<Directory>>,
+    facilities: Arc<Facilities>,
 }
 
 impl Wiring {
-    pub(crate) fn new(name: &str, shard: usize, directory: &Arc<OnceLock<Directory>>) -> Self {
-        Self { name: name.into(), shard, directory: directory.clone() }
+    pub(crate) fn new(name: &str, shard: usize, facilities: &Arc<Facilities>) -> Self {
+        Self { name: name.into(), shard, facilities: facilities.clone() }
     }
 
     /// Wiring with no components to find, for tests of a component on its own.
     pub fn detached(name: &str) -> Self {
-        Self::new(name, 0, &Arc::new(OnceLock::from(Directory::default())))
+        let facilities = Facilities::new(&RuntimeSpec::default());
+        facilities.directory.set(Directory::default()).expect("it is empty");
+        Self::new(name, 0, &Arc::new(facilities))
     }
 
     /// The component's name in the configuration.
@@ -77,6 +99,12 @@ impl Wiring {
         })
     }
 
+    /// The component's door to the threads for work that keeps a processor busy for more than about
+    /// half a millisecond.
+    pub fn cpu(&self) -> CpuPool {
+        self.facilities.cpu.door(&self.name)
+    }
+
     /// What an agent is wired to.
     pub(crate) fn ports(&self, model: &str, environment: &str) -> Result<Ports, BuildError> {
         let ports = self.directory().environments.get(environment);
@@ -86,6 +114,9 @@ impl Wiring {
     }
 
     fn directory(&self) -> &Directory {
-        self.directory.get().expect("the directory is filled before any component is built")
+        self.facilities
+            .directory
+            .get()
+            .expect("the directory is filled before any component is built")
     }
 }

@@ -193,6 +193,8 @@ runtime:
   shutdown_timeout: 10s
   session_idle_timeout: 10m
   heartbeat: 100ms
+  cpu_threads: ~
+  cpu_queue: 1024
 telemetry:
   prometheus: ~
 ";

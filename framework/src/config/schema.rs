@@ -155,6 +155,11 @@ pub struct RuntimeSpec {
     pub session_idle_timeout: TimeSpan,
     /// The lag of each shard is measured this often; every 100 milliseconds by default.
     pub heartbeat: TimeSpan,
+    /// So many threads for CPU work; one per core if absent. An environment of which nothing runs
+    /// gets one more when all are busy.
+    pub cpu_threads: Option<NonZeroUsize>,
+    /// So much CPU work of each environment is queued; 1,024 by default.
+    pub cpu_queue: NonZeroUsize,
 }
 
 impl Default for RuntimeSpec {
@@ -164,6 +169,8 @@ impl Default for RuntimeSpec {
             shutdown_timeout: TimeSpan::from_secs(10),
             session_idle_timeout: TimeSpan::from_secs(10 * MINUTE),
             heartbeat: TimeSpan::from_millis(100),
+            cpu_threads: None,
+            cpu_queue: count(1024),
         }
     }
 }

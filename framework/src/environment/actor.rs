@@ -3,16 +3,18 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, Handler, Message};
+use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 use serde_json::value::RawValue;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::session::{Session, SessionActor, SessionLimits, World, target_of};
+use super::roster::Roster;
+use super::session::{Session, SessionLimits, World, target_of};
 use super::tools::Tools;
 use super::{Environment, EnvironmentError};
 use crate::metrics::{EnvironmentMetrics, ToolMetrics};
-use crate::supervision::{DynamicSupervisor, Supervised, Task as OwnTask};
+use crate::supervision::{Supervised, Task as OwnTask};
 use crate::task::Task;
 
 /// Starts a rollout's session on the environment's shard.
@@ -50,11 +52,10 @@ pub(crate) struct EnvironmentActor<E: Environment> {
     world: Rc<World<E>>,
     specs: Option<Arc<RawValue>>,
     room: Sessions,
-    sessions: Rc<DynamicSupervisor<SessionActor<E>>>,
+    roster: Rc<Roster<E>>,
+    /// Taken by the roster's keeper when the actor starts.
+    closed: Option<UnboundedReceiver<u64>>,
 }
-
-/// Messages that may wait in a session's mailbox: the calls of one step, the verification, the end.
-const SESSION_MAILBOX: usize = 1024;
 
 impl<E: Environment> EnvironmentActor<E> {
     /// An actor around an environment's instance.
@@ -63,23 +64,30 @@ impl<E: Environment> EnvironmentActor<E> {
         let metrics = EnvironmentMetrics::new(name);
         let specs = tools.specs().map(Arc::from);
         let tool_metrics = tools.names().map(|tool| ToolMetrics::new(name, tool)).collect();
-        let world = World { environment, tools, metrics, tool_metrics, limits };
+        let world = Rc::new(World { environment, tools, metrics, tool_metrics, limits });
         let path = format!("environments/{name}/sessions");
-        let sessions = Rc::new(DynamicSupervisor::new(path, room.max));
-        Self { world: Rc::new(world), specs, room, sessions }
+        let (sender, closed) = mpsc::unbounded_channel();
+        let roster = Rc::new(Roster::new(path, room.max, world.clone(), sender));
+        Self { world, specs, room, roster, closed: Some(closed) }
     }
 }
 
 impl<E: Environment> Actor for EnvironmentActor<E> {
     type Context = Supervised<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let closed = self.closed.take().expect("an incarnation starts once");
+        let roster = self.roster.clone();
+        let keeper = async move { roster.keep(closed).await };
+        context.spawn(keeper.into_actor(self));
+    }
 }
 
 impl<E: Environment> Handler<OpenSession> for EnvironmentActor<E> {
     type Result = OwnTask<Result<Session, EnvironmentError>>;
 
     fn handle(&mut self, message: OpenSession, _: &mut Self::Context) -> Self::Result {
-        let (world, specs, sessions) =
-            (self.world.clone(), self.specs.clone(), self.sessions.clone());
+        let (world, specs, roster) = (self.world.clone(), self.specs.clone(), self.roster.clone());
         let room = self.room.clone();
         OwnTask::new(async move {
             let OpenSession { task, deadline } = message;
@@ -88,10 +96,9 @@ impl<E: Environment> Handler<OpenSession> for EnvironmentActor<E> {
             let state = timeout_at(deadline, open)
                 .await
                 .map_err(|_| EnvironmentError::temporary("the session did not open in time"))??;
-            let actor = SessionActor::new(world, task, state, permit);
-            let session =
-                sessions.start(actor, SESSION_MAILBOX).map_err(EnvironmentError::temporary)?;
-            Ok(Session::new(session.handle(), session.handle(), session.handle(), specs))
+            let (session, closer) =
+                roster.open(task, state, permit).map_err(EnvironmentError::temporary)?;
+            Ok(Session::new(session.handle(), session.handle(), closer, specs))
         })
     }
 }

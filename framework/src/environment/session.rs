@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::roster::{Closer, Pulse};
 use super::tools::Tools;
 use super::{Environment, EnvironmentError, Verdict};
 use crate::metrics::{EnvironmentMetrics, InFlight, ToolMetrics};
@@ -65,6 +66,8 @@ pub(crate) struct SessionLimits {
     pub tool: Duration,
     /// The verifier.
     pub verify: Duration,
+    /// The session itself, without being used.
+    pub idle: Duration,
 }
 
 /// One session.
@@ -73,6 +76,7 @@ pub(super) struct SessionActor<E: Environment> {
     task: Arc<Task>,
     /// Gone while a tool runs, after a tool was cut off, and after verification.
     state: Option<E::Session>,
+    pulse: Rc<Pulse>,
     /// Counts the session as open while it lives.
     _open: InFlight,
     /// Its place among the sessions that may be open.
@@ -84,10 +88,11 @@ impl<E: Environment> SessionActor<E> {
         world: Rc<World<E>>,
         task: Arc<Task>,
         state: E::Session,
+        pulse: Rc<Pulse>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let open = world.metrics.session_opened();
-        Self { world, task, state: Some(state), _open: open, _permit: permit }
+        Self { world, task, state: Some(state), pulse, _open: open, _permit: permit }
     }
 }
 
@@ -102,6 +107,7 @@ impl<E: Environment> Handler<CallTool> for SessionActor<E> {
     type Result = AtomicResponse<Self, Result<String, ToolFault>>;
 
     fn handle(&mut self, message: CallTool, _: &mut Self::Context) -> Self::Result {
+        self.pulse.work();
         let (world, state) = (self.world.clone(), self.state.take());
         let run = async move {
             let Some(mut state) = state else { return (None, Err(ToolFault::Closed)) };
@@ -112,6 +118,7 @@ impl<E: Environment> Handler<CallTool> for SessionActor<E> {
         };
         let run = run.into_actor(self).map(|(state, result), actor, _| {
             actor.state = state;
+            actor.pulse.rest();
             result
         });
         AtomicResponse::new(Box::pin(run))
@@ -169,6 +176,7 @@ impl<E: Environment> Handler<Verify> for SessionActor<E> {
     type Result = AtomicResponse<Self, Result<Verdict, EnvironmentError>>;
 
     fn handle(&mut self, message: Verify, _: &mut Self::Context) -> Self::Result {
+        self.pulse.work();
         let (world, task, state) = (self.world.clone(), self.task.clone(), self.state.take());
         let verify = async move {
             let Some(state) = state else {
@@ -218,42 +226,18 @@ pub struct Session {
     call: Handle<CallTool>,
     verify: Handle<Verify>,
     tools: Option<Arc<RawValue>>,
-    /// Closes the session when the rollout ends without verification.
+    /// Ends the session with its rollout.
     _closer: Closer,
-}
-
-/// Stops a session's actor when dropped.
-#[derive(Debug)]
-pub(super) struct Closer(Handle<CloseSession>);
-
-/// Ends a session that is not to be verified.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct CloseSession;
-
-impl<E: Environment> Handler<CloseSession> for SessionActor<E> {
-    type Result = ();
-
-    fn handle(&mut self, _: CloseSession, context: &mut Self::Context) {
-        context.stop();
-    }
-}
-
-impl Drop for Closer {
-    fn drop(&mut self) {
-        // A session that is gone already is what we want; one whose mailbox is full is idle-swept.
-        let _ = self.0.try_tell(CloseSession);
-    }
 }
 
 impl Session {
     pub(super) fn new(
         call: Handle<CallTool>,
         verify: Handle<Verify>,
-        close: Handle<CloseSession>,
+        closer: Closer,
         tools: Option<Arc<RawValue>>,
     ) -> Self {
-        Self { call, verify, tools, _closer: Closer(close) }
+        Self { call, verify, tools, _closer: closer }
     }
 
     /// The environment's tools as a request's `tools` list, for tasks that bring none.
@@ -272,6 +256,7 @@ impl Session {
         };
         match self.call.ask(CallTool { call: call.clone(), deadline }, deadline).await {
             Ok(result) => result.map_err(|fault| failed(&fault)),
+            Err(AskError::Unavailable { .. }) => Err(gone()),
             Err(error) => Err(failed(&error)),
         }
     }
@@ -291,11 +276,14 @@ impl Session {
                 let retryable = error.is_retryable();
                 Err(Failure { culprit: Culprit::Verifier, error: error.to_string(), retryable })
             }
-            Err(error) => Err(verifier_gone(&error)),
+            Err(AskError::Unavailable { .. }) => Err(gone()),
+            Err(error) => Err(Failure::retryable(Culprit::Verifier, error)),
         }
     }
 }
 
-fn verifier_gone(error: &AskError) -> Failure {
-    Failure::retryable(Culprit::Verifier, error)
+/// The session ended before its rollout did.
+fn gone() -> Failure {
+    let reason = "the session is closed: nobody used it for `session_idle_timeout`, or its environment went down";
+    Failure::retryable(Culprit::Environment, reason)
 }

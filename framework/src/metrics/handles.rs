@@ -8,10 +8,10 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::{
-    DATASET_ROWS_REJECTED, MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES,
-    MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS,
-    ROLLOUTS_IN_FLIGHT, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION, VERIFY_DURATION, WORKER_KILLS,
-    family::CounterSet,
+    CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION,
+    MODEL_REQUESTS, MODEL_RETRIES, MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS,
+    ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS,
+    TOOL_DURATION, VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -20,6 +20,7 @@ const FAILED: &str = "failed";
 const NO_CULPRIT: &str = "none";
 const CULPRITS: [&str; 7] =
     [NO_CULPRIT, "model", "environment", "tool", "agent", "verifier", "runtime"];
+const CPU_STATUSES: [&str; 3] = ["ok", "crashed", "cancelled"];
 const TOOL_STATUSES: [&str; 4] = ["ok", "error", "crashed", "timeout"];
 
 /// The `tool` label of every call whose name no registered tool has.
@@ -188,6 +189,7 @@ impl ToolMetrics {
 #[derive(Clone, Debug)]
 pub struct EnvironmentMetrics {
     sessions_open: Gauge,
+    sessions_expired: Counter,
     verify_duration: Histogram,
     unknown_tool: ToolMetrics,
 }
@@ -198,6 +200,7 @@ impl EnvironmentMetrics {
     pub fn new(environment: &str) -> Self {
         Self {
             sessions_open: SESSIONS_OPEN.with([environment]),
+            sessions_expired: SESSIONS_EXPIRED.with([environment]),
             verify_duration: VERIFY_DURATION.with([environment]),
             unknown_tool: ToolMetrics::new(environment, UNKNOWN_TOOL),
         }
@@ -206,6 +209,11 @@ impl EnvironmentMetrics {
     /// Counts a session as open until the returned guard, which it keeps, is dropped with it.
     pub fn session_opened(&self) -> InFlight {
         InFlight::enter(&self.sessions_open)
+    }
+
+    /// Counts a session that nobody used for too long.
+    pub fn session_expired(&self) {
+        self.sessions_expired.increment(1);
     }
 
     /// Records the time that a verification took.
@@ -217,6 +225,35 @@ impl EnvironmentMetrics {
     #[must_use]
     pub fn unknown_tool(&self) -> &ToolMetrics {
         &self.unknown_tool
+    }
+}
+
+/// What is recorded about the CPU work of one environment.
+#[derive(Clone, Debug)]
+pub struct CpuMetrics {
+    jobs: CounterSet,
+    queued: Histogram,
+}
+
+impl CpuMetrics {
+    /// Registers the series of this environment, named as in the configuration.
+    #[must_use]
+    pub fn new(environment: &str) -> Self {
+        let name = environment.to_owned();
+        Self {
+            jobs: CounterSet::new(&CPU_STATUSES, move |status| CPU_JOBS.with([&name, status])),
+            queued: CPU_QUEUE.with([environment]),
+        }
+    }
+
+    /// Records how long a job waited for its thread.
+    pub fn started(&self, queued: Duration) {
+        self.queued.record(queued);
+    }
+
+    /// Counts a job that ended: `ok`, `crashed` or `cancelled`.
+    pub fn ended(&self, status: &'static str) {
+        self.jobs.increment(status);
     }
 }
 
