@@ -298,6 +298,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_endpoint_that_keeps_failing_is_left_alone_until_it_is_tried_again() {
+        let failing = Answer::http(503, "", "restarting");
+        let answers = vec![failing; 3].into_iter().chain([Answer::http(200, "", RESPONSE)]);
+        let endpoint = Endpoint::start(answers.collect()).await;
+        let mut config = config(endpoint.url());
+        config.http.retries = 0;
+        config.http.breaker.requests_min = 3;
+        let model = Openai::new(config, &Wiring::detached("policy")).unwrap();
+        let ask = || model.generate(message(r#"{"input":"hi"}"#, vec![], PATIENCE));
+        for _ in 0..3 {
+            assert_eq!(ask().await.unwrap_err().status(), "unavailable");
+        }
+        let refused = ask().await.unwrap_err();
+        let ModelError::BreakerOpen { retry_after, .. } = &refused else { panic!("{refused}") };
+        assert!(refused.is_retryable() && *retry_after <= Duration::from_secs(5));
+        assert_eq!(endpoint.requests().len(), 3);
+        tokio::time::pause();
+        tokio::time::advance(*retry_after).await;
+        tokio::time::resume();
+        ask().await.unwrap();
+        ask().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn when_everything_fails_retries_stay_within_their_budget() {
+        let endpoint = Endpoint::start(vec![Answer::http(503, "", "busy")]).await;
+        let mut config = config(endpoint.url());
+        config.http.retries = 4;
+        config.http.breaker.requests_min = 10_000;
+        config.http.retry_budget.retries_min = 5;
+        let model = Openai::new(config, &Wiring::detached("policy")).unwrap();
+        for _ in 0..50 {
+            let asked = model.generate(message(r#"{"input":"hi"}"#, vec![], PATIENCE)).await;
+            assert_eq!(asked.unwrap_err().status(), "unavailable");
+        }
+        assert_eq!(endpoint.requests().len(), 50 + 50 / 5);
+    }
+
+    #[tokio::test]
     async fn an_endpoint_that_is_not_there_is_a_connection_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let error = ask(config(&format!("http://{free}/v1")), PATIENCE).await.unwrap_err();

@@ -11,9 +11,11 @@ mod failure;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use framework::config::{ByteSize, Secret, TimeSpan};
+use framework::endpoint::{BreakerConfig, BudgetConfig, Endpoint};
 use framework::metrics::ModelMetrics;
 use framework::model::ModelError;
 use framework::wiring::{BuildError, Wiring};
@@ -46,6 +48,12 @@ pub struct HttpConfig {
     pub backoff: TimeSpan,
     /// Where the doubling stops. Default: 30s.
     pub backoff_max: TimeSpan,
+    /// How many retries there may be beside the requests, over all rollouts. Default: a fifth of
+    /// the requests of the last 10s, or 10.
+    pub retry_budget: BudgetConfig,
+    /// When the endpoint is left alone. Default: for 5s or more, when half of at least 20 answers of
+    /// the last 10s were failures: none in time, no connection, 5xx or nonsense.
+    pub breaker: BreakerConfig,
     /// The longest answer that is read. Default: 64MiB.
     pub body_max: ByteSize,
     /// How many unused connections are kept per shard. Default: 1024.
@@ -60,6 +68,8 @@ impl Default for HttpConfig {
             retries: 4,
             backoff: TimeSpan::from_millis(500),
             backoff_max: TimeSpan::from_secs(30),
+            retry_budget: BudgetConfig::default(),
+            breaker: BreakerConfig::default(),
             body_max: ByteSize::from_bytes(64 << 20),
             idle_connections: 1024,
         }
@@ -87,6 +97,7 @@ pub(crate) struct Upstream {
     headers: HeaderMap,
     failures: Failures,
     backoff: Backoff,
+    health: Arc<Endpoint>,
     metrics: ModelMetrics,
     config: HttpConfig,
 }
@@ -116,14 +127,15 @@ impl Upstream {
             headers: headers(address)?,
             failures: Failures::new(url.as_str(), address.model, address.api_key.clone()),
             backoff: Backoff::new(config.backoff, config.backoff_max),
+            health: wiring.endpoint(config.breaker, config.retry_budget),
             metrics: ModelMetrics::new(wiring.name()),
             url,
             config,
         })
     }
 
-    /// Posts a JSON body until an answer can be read, a failure will not pass, the retries are used
-    /// up, or the deadline is near.
+    /// Posts a JSON body until an answer can be read, a failure will not pass, the retries or their
+    /// budget are used up, the breaker is open, or the deadline is near.
     ///
     /// # Errors
     /// Returns the last failure.
@@ -136,14 +148,15 @@ impl Upstream {
         let request =
             self.client.post(self.url.clone()).headers(self.headers.clone()).body(body).build();
         let request = request.map_err(|error| self.failures.connection(&error))?;
+        self.health.count_request();
         let mut retries = 0;
         loop {
-            let answer = self.attempt(&request, deadline).await;
-            let error = match answer.and_then(|text| read(&text, &self.failures)) {
+            let error = match self.admitted(&request, deadline, &read).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let Some(wait) = self.wait(&error, retries, deadline) else {
+            let wait = self.wait(&error, retries, deadline);
+            let Some(wait) = wait.filter(|_| self.health.may_retry()) else {
                 return Err(error);
             };
             self.metrics.retry(error.status());
@@ -153,10 +166,32 @@ impl Upstream {
         }
     }
 
+    /// Sends the request once, if the breaker lets it, and tells the breaker how it went.
+    async fn admitted<T>(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        read: impl Fn(&str, &Failures) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        let admission = self.health.admit(deadline);
+        let admission =
+            admission.map_err(|refused| self.failures.breaker_open(refused.retry_after))?;
+        let answer = self.attempt(request, deadline).await;
+        let result = answer.and_then(|text| read(&text, &self.failures));
+        match &result {
+            Err(error) if failure::is_outage(error) => admission.failed(error),
+            Ok(_) | Err(_) => admission.succeeded(),
+        }
+        result
+    }
+
     /// How long to wait before the next retry; `None` if there shall be none.
     fn wait(&self, error: &ModelError, retries: u32, deadline: Instant) -> Option<Duration> {
-        // A malformed answer mostly means a wrong URL, which waiting does not mend.
-        let may_pass = error.is_retryable() && !matches!(error, ModelError::Malformed { .. });
+        // A malformed answer mostly means a wrong URL, which waiting does not mend. An open breaker is
+        // waited for by the rollout, which holds nothing meanwhile.
+        let is_hopeless =
+            matches!(error, ModelError::Malformed { .. } | ModelError::BreakerOpen { .. });
+        let may_pass = error.is_retryable() && !is_hopeless;
         if !may_pass || retries >= self.config.retries {
             return None;
         }

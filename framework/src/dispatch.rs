@@ -98,7 +98,7 @@ impl Product for Recorded {
     }
 }
 
-/// The pause before the second attempt; it doubles with each further one.
+/// The shortest pause before the second attempt; it doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Dispatcher {
@@ -132,12 +132,22 @@ impl Dispatcher {
                 Ok(product) => break Ok(product),
                 Err(failure) => failure,
             };
-            self.metrics.attempt_failed(failure.culprit.as_str());
-            if !failure.retryable || attempts >= policy.attempts_max {
-                break Err(failure);
-            }
-            tracing::debug!(%key, attempt = attempts, %failure, "attempt failed");
-            tokio::time::sleep(pause_after(attempts)).await;
+            let pause = match pause_after(&failure, attempts, started, policy) {
+                Pause::Never => {
+                    self.metrics.attempt_failed(failure.culprit.as_str());
+                    break Err(failure);
+                }
+                Pause::HeldOff(pause) => {
+                    attempts -= 1;
+                    pause
+                }
+                Pause::Retry(pause) => {
+                    self.metrics.attempt_failed(failure.culprit.as_str());
+                    pause
+                }
+            };
+            tracing::debug!(%key, attempts, ?pause, %failure, "attempt failed");
+            tokio::time::sleep(pause).await;
         };
         let outcome = result.as_ref().map_or(Outcome::Failed, T::outcome);
         let reward = result.as_ref().ok().map(T::reward);
@@ -194,8 +204,76 @@ fn agent_failed(error: &AskError, timeout: Duration) -> Failure {
     }
 }
 
-/// Doubles per attempt, with jitter so that rollouts that failed together do not retry together.
-fn pause_after(attempts: u32) -> Duration {
+/// What follows a failed attempt.
+#[derive(Debug, PartialEq)]
+enum Pause {
+    /// The rollout has failed.
+    Never,
+    /// Another attempt, after this time.
+    Retry(Duration),
+    /// The same attempt once more, after this time: a dependency was known to be down.
+    HeldOff(Duration),
+}
+
+/// Decides whether and when to try again. A rollout that is held off waits for as long as an attempt
+/// may take: a model that is being restarted costs time, not rollouts.
+fn pause_after(failure: &Failure, attempts: u32, started: Instant, policy: RolloutPolicy) -> Pause {
+    if let Some(wait) = failure.held_off {
+        let pause = spread(wait.max(PAUSE));
+        let is_in_time = started.elapsed().saturating_add(pause) < policy.timeout;
+        return if is_in_time { Pause::HeldOff(pause) } else { Pause::Never };
+    }
+    if !failure.retryable || attempts >= policy.attempts_max {
+        return Pause::Never;
+    }
     let exponent = attempts.saturating_sub(1).min(6);
-    PAUSE.mul_f64(f64::from(1 << exponent) * rand::random_range(0.5..1.0))
+    Pause::Retry(spread(PAUSE * (1 << exponent)))
+}
+
+/// Up to half as long again, so that rollouts that failed together do not retry together.
+fn spread(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(1.0..1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RolloutPolicy =
+        RolloutPolicy { attempts_max: 3, timeout: Duration::from_secs(60) };
+
+    fn held_off(seconds: u64) -> Failure {
+        let held_off = Some(Duration::from_secs(seconds));
+        Failure { held_off, ..Failure::retryable(Culprit::Model, "the breaker is open") }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_are_counted_and_their_pauses_double() {
+        let failure = Failure::retryable(Culprit::Tool, "crashed");
+        let started = Instant::now();
+        for (attempts, longest) in [(1, 75), (2, 150)] {
+            let Pause::Retry(pause) = pause_after(&failure, attempts, started, POLICY) else {
+                panic!("attempt {attempts} is not the last")
+            };
+            let longest = Duration::from_millis(longest);
+            assert!(pause <= longest && pause >= longest * 2 / 3, "{pause:?}");
+        }
+        assert_eq!(pause_after(&failure, 3, started, POLICY), Pause::Never);
+        let permanent = Failure::permanent(Culprit::Tool, "wrong");
+        assert_eq!(pause_after(&permanent, 1, started, POLICY), Pause::Never);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_that_is_held_off_waits_until_its_timeout_without_using_up_attempts() {
+        let started = Instant::now();
+        for attempts in [1, 3, 100] {
+            let Pause::HeldOff(pause) = pause_after(&held_off(5), attempts, started, POLICY) else {
+                panic!("it is not an attempt")
+            };
+            assert!(pause >= Duration::from_secs(5) && pause < Duration::from_millis(7_500));
+        }
+        assert_eq!(pause_after(&held_off(61), 1, started, POLICY), Pause::Never);
+        tokio::time::advance(Duration::from_secs(58)).await;
+        assert_eq!(pause_after(&held_off(5), 1, started, POLICY), Pause::Never);
+    }
 }

@@ -5,6 +5,7 @@ pub mod collection;
 pub mod config;
 pub mod cpu;
 mod dispatch;
+pub mod endpoint;
 pub mod environment;
 pub mod kinds;
 pub mod metrics;

@@ -29,6 +29,7 @@ pub(crate) use self::actor::{
     ActorMetrics, actor_exited, actor_restarted, ask_failed, dead_letter, supervisor_escalated,
     task_panicked,
 };
+pub(crate) use self::handles::EndpointMetrics;
 pub use self::{
     actor::ShardMetrics,
     exporter::{Exporter, ExporterError},
@@ -100,6 +101,21 @@ static MODEL_RETRIES: Family<Counter, 2> = Family::counter(
     "rehearsal_model_retries_total",
     ["model", "reason"],
     "Requests to a model that were sent again, by the reason.",
+);
+static MODEL_RETRIES_REFUSED: Family<Counter, 1> = Family::counter(
+    "rehearsal_model_retries_refused_total",
+    ["model"],
+    "Requests to a model that were not sent again because the retry budget was spent.",
+);
+static MODEL_BREAKER_STATE: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_model_breaker_state",
+    ["model"],
+    "The circuit breaker of a model's endpoint: 0 closed, 1 half open, 2 open.",
+);
+static MODEL_BREAKER_OPENS: Family<Counter, 1> = Family::counter(
+    "rehearsal_model_breaker_opens_total",
+    ["model"],
+    "Times that the circuit breaker of a model's endpoint opened.",
 );
 static MODEL_TOKENS: Family<Counter, 2> = Family::counter(
     "rehearsal_model_tokens_total",
@@ -258,7 +274,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 39] = [
+static DESCRIPTIONS: [Description; 42] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -267,6 +283,9 @@ static DESCRIPTIONS: [Description; 39] = [
     MODEL_REQUESTS.description(),
     MODEL_REQUEST_DURATION.description(),
     MODEL_RETRIES.description(),
+    MODEL_RETRIES_REFUSED.description(),
+    MODEL_BREAKER_STATE.description(),
+    MODEL_BREAKER_OPENS.description(),
     MODEL_TOKENS.description(),
     MODEL_IN_FLIGHT.description(),
     TOOL_CALLS.description(),
@@ -325,6 +344,10 @@ mod tests {
         let environment = EnvironmentMetrics::new("weather");
         environment.verified(SECOND);
         environment.unknown_tool().called("error", SECOND);
+        let endpoint = EndpointMetrics::new("policy");
+        endpoint.breaker_state(2);
+        endpoint.breaker_opened();
+        endpoint.retry_refused();
         let cpu = CpuMetrics::new("weather");
         cpu.started(SECOND);
         cpu.ended("ok");

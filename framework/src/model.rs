@@ -93,6 +93,14 @@ pub enum ModelError {
         /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
+    /// Too many of the endpoint's last answers were failures; nothing was sent.
+    #[error("`{endpoint}` keeps failing and is not asked for another {}", Seconds(*retry_after))]
+    BreakerOpen {
+        /// Its URL.
+        endpoint: String,
+        /// When it may be asked again.
+        retry_after: Duration,
+    },
     /// The key was refused.
     #[error("`{endpoint}` refuses the API key ({status}): {message}")]
     Authentication {
@@ -164,6 +172,7 @@ impl ModelError {
             | Self::Connection { .. }
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
+            | Self::BreakerOpen { .. }
             | Self::Malformed { .. }
             | Self::Actor(_) => true,
             Self::Authentication { .. }
@@ -181,6 +190,7 @@ impl ModelError {
             Self::Connection { .. } => "connection",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable { .. } => "unavailable",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::Authentication { .. } => "authentication",
             Self::UnknownModel { .. } => "unknown_model",
             Self::ContextLength { .. } => "context_length",
@@ -201,6 +211,9 @@ impl ModelError {
             Self::RateLimited { .. } => {
                 Some("lower `collect.max_in_flight` or the model's `max_in_flight`")
             }
+            Self::BreakerOpen { .. } => Some(
+                "the log says why it fails; `settings.http.breaker` says when it is left alone",
+            ),
             Self::Authentication { .. } => Some("check `api_key`, which belongs into `env.yaml`"),
             Self::UnknownModel { .. } => {
                 Some("check `model`, and that `base_url` ends in the API's path (mostly `/v1`)")
@@ -221,11 +234,16 @@ impl ModelError {
 
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
+        let held_off = match &error {
+            ModelError::BreakerOpen { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        };
         let text = match error.hint() {
             Some(hint) => format!("{error}; {hint}"),
             None => error.to_string(),
         };
-        Self { culprit: Culprit::Model, retryable: error.is_retryable(), error: text }
+        let retryable = error.is_retryable();
+        Self { culprit: Culprit::Model, error: text, retryable, held_off }
     }
 }
 

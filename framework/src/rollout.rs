@@ -1,4 +1,6 @@
 //! A rollout, how it ended, and the line that records it.
+//!
+//! A failure is a type of its own and has no reward, so it can never be mistaken for a bad score.
 
 use std::fmt;
 use std::sync::Arc;
@@ -106,17 +108,25 @@ pub struct Failure {
     pub error: String,
     /// Whether another attempt may fare better.
     pub retryable: bool,
+    /// Set if the attempt was turned away by a dependency that is known to be down: for how long.
+    /// Such an attempt costs nothing and is not counted.
+    pub held_off: Option<Duration>,
 }
 
 impl Failure {
     /// A failure that another attempt may not meet.
     pub fn retryable(culprit: Culprit, error: impl fmt::Display) -> Self {
-        Self { culprit, error: error.to_string(), retryable: true }
+        Self::new(culprit, error, true)
+    }
+
+    /// A failure of which it is known whether another attempt may fare better.
+    pub fn new(culprit: Culprit, error: impl fmt::Display, retryable: bool) -> Self {
+        Self { culprit, error: error.to_string(), retryable, held_off: None }
     }
 
     /// A failure that every attempt would meet.
     pub fn permanent(culprit: Culprit, error: impl fmt::Display) -> Self {
-        Self { culprit, error: error.to_string(), retryable: false }
+        Self::new(culprit, error, false)
     }
 }
 
@@ -239,7 +249,7 @@ impl Origin<'_> {
     pub fn failure_record(&self, task: &Task, failure: &Failure) -> String {
         let mut line = String::new();
         write_row(task, |_| false, &mut line);
-        let Failure { culprit, error, retryable } = failure;
+        let Failure { culprit, error, retryable, held_off: _ } = failure;
         let text = FailureText { culprit: *culprit, error, retryable: *retryable };
         let provenance =
             Provenance { outcome: Outcome::Failed, failure: Some(text), ..self.provenance() };

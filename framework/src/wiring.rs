@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::agent::{EnvironmentPort, Ports};
 use crate::config::RuntimeSpec;
 use crate::cpu::{CpuPool, Pool};
+use crate::endpoint::{BreakerConfig, BudgetConfig, Endpoint, EndpointStatus};
 use crate::model::ModelPort;
 use crate::supervision::StartError;
 
@@ -43,6 +44,7 @@ pub(crate) struct Directory {
 pub(crate) struct Facilities {
     pub(crate) directory: OnceLock<Directory>,
     pub(crate) cpu: Arc<Pool>,
+    endpoints: Mutex<BTreeMap<Arc<str>, Arc<Endpoint>>>,
 }
 
 impl Facilities {
@@ -51,7 +53,13 @@ impl Facilities {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads_max = runtime.cpu_threads.map_or_else(cores, NonZeroUsize::get);
         let cpu = Pool::new(threads_max, runtime.cpu_queue.get());
-        Self { directory: OnceLock::new(), cpu }
+        Self { directory: OnceLock::new(), cpu, endpoints: Mutex::default() }
+    }
+
+    /// How the endpoints of all models stand.
+    pub(crate) fn endpoints(&self) -> Vec<EndpointStatus> {
+        let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoints.values().map(|endpoint| endpoint.status()).collect()
     }
 }
 
@@ -103,6 +111,15 @@ impl Wiring {
     /// half a millisecond.
     pub fn cpu(&self) -> CpuPool {
         self.facilities.cpu.door(&self.name)
+    }
+
+    /// The health of the endpoint that this component asks: one for all shards, kept when the
+    /// component is rebuilt. The first caller's limits hold.
+    pub fn endpoint(&self, breaker: BreakerConfig, budget: BudgetConfig) -> Arc<Endpoint> {
+        let endpoints = &self.facilities.endpoints;
+        let mut endpoints = endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Endpoint::new(&self.name, breaker, budget));
+        endpoints.entry(self.name.clone()).or_insert_with(new).clone()
     }
 
     /// What an agent is wired to.

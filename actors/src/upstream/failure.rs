@@ -48,6 +48,11 @@ impl Failures {
         ModelError::Connection { endpoint: self.endpoint.clone(), reason: chain(error) }
     }
 
+    /// It has failed too often and was not asked.
+    pub(super) fn breaker_open(&self, retry_after: Duration) -> ModelError {
+        ModelError::BreakerOpen { endpoint: self.endpoint.clone(), retry_after }
+    }
+
     /// Its answer makes no sense.
     pub(crate) fn malformed(&self, reason: impl std::fmt::Display) -> ModelError {
         let reason = self.shorten(&reason.to_string());
@@ -128,6 +133,18 @@ impl Failures {
             None => message,
         }
     }
+}
+
+/// Whether an endpoint that fails like this is down, for the circuit breaker. One that refuses a
+/// request, even for its rate, is up.
+pub(super) fn is_outage(error: &ModelError) -> bool {
+    matches!(
+        error,
+        ModelError::Timeout { .. }
+            | ModelError::Connection { .. }
+            | ModelError::Unavailable { .. }
+            | ModelError::Malformed { .. }
+    )
 }
 
 /// How long the endpoint asked to wait.

@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
                 let repeats = source.repeats * self.plan.collection.repeats;
                 self.rewards.add(&dispatcher.names().environment, key, reward, repeats);
             }
-            Ending::Failed(Failure { culprit, error, retryable: _ }) => {
+            Ending::Failed(Failure { culprit, error, .. }) => {
                 progress.failed(culprit);
                 let failed = self.summary.failed.entry(culprit.as_str()).or_default();
                 *failed += 1;

@@ -158,7 +158,7 @@ impl<E: Environment> Roster<E> {
     fn after_a_timeout(&self) -> Instant {
         let now = Instant::now();
         // A timeout beyond the end of time is none; a day later it is still none.
-        now.checked_add(self.world.limits.idle).unwrap_or(now + Duration::from_hours(24))
+        now.checked_add(self.world.limits.idle).unwrap_or(now + Duration::from_secs(86_400))
     }
 }
 
@@ -172,10 +172,12 @@ mod tests {
     use super::super::{EnvironmentActor, EnvironmentError, ToolError, Tools, Verdict};
     use super::*;
     use crate::agent::EnvironmentPort;
+    use crate::environment::actor::Sessions;
     use crate::responses::{FunctionCall, Response};
     use crate::rollout::Culprit;
     use crate::task::{Row, Target};
     use crate::wiring::{BuildError, Wiring};
+    use tokio::sync::Semaphore;
 
     const IDLE: Duration = Duration::from_secs(600);
     const SECOND: Duration = Duration::from_secs(1);
@@ -242,7 +244,8 @@ mod tests {
             let house = House(Rc::new(()));
             let limits = SessionLimits { tool: IDLE * 100, verify: IDLE * 100, idle: IDLE };
             let supervisor = DynamicSupervisor::new("environments", 1);
-            let actor = EnvironmentActor::new("house", house.clone(), limits, 10);
+            let room = Sessions { permits: Arc::new(Semaphore::new(10)), max: 10 };
+            let actor = EnvironmentActor::new("house", house.clone(), limits, room);
             let actor = supervisor.start(actor, 16).unwrap();
             Self { house, port: EnvironmentPort::new(actor.handle()), _supervisor: supervisor }
         }

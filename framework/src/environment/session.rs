@@ -272,10 +272,7 @@ impl Session {
     ) -> Result<Verdict, Failure> {
         match self.verify.ask(Verify { response, deadline }, deadline).await {
             Ok(Ok(verdict)) => Ok(verdict),
-            Ok(Err(error)) => {
-                let retryable = error.is_retryable();
-                Err(Failure { culprit: Culprit::Verifier, error: error.to_string(), retryable })
-            }
+            Ok(Err(error)) => Err(Failure::new(Culprit::Verifier, &error, error.is_retryable())),
             Err(AskError::Unavailable { .. }) => Err(gone()),
             Err(error) => Err(Failure::retryable(Culprit::Verifier, error)),
         }

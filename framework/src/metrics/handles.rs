@@ -8,10 +8,11 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::{
-    CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION,
-    MODEL_REQUESTS, MODEL_RETRIES, MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS,
-    ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS,
-    TOOL_DURATION, VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
+    CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_BREAKER_OPENS, MODEL_BREAKER_STATE,
+    MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES, MODEL_RETRIES_REFUSED,
+    MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS,
+    ROLLOUTS_IN_FLIGHT, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION,
+    VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -152,6 +153,40 @@ impl ModelMetrics {
     /// Counts a request that is sent again, and why.
     pub fn retry(&self, reason: &'static str) {
         self.retries.increment(reason);
+    }
+}
+
+/// What is recorded about the endpoint of one model.
+#[derive(Clone, Debug)]
+pub(crate) struct EndpointMetrics {
+    breaker_state: Gauge,
+    breaker_opens: Counter,
+    retries_refused: Counter,
+}
+
+impl EndpointMetrics {
+    /// Registers the series of this model, named as in the configuration.
+    pub(crate) fn new(model: &str) -> Self {
+        Self {
+            breaker_state: MODEL_BREAKER_STATE.with([model]),
+            breaker_opens: MODEL_BREAKER_OPENS.with([model]),
+            retries_refused: MODEL_RETRIES_REFUSED.with([model]),
+        }
+    }
+
+    /// Sets the state of the breaker: 0 closed, 1 half open, 2 open.
+    pub(crate) fn breaker_state(&self, code: u8) {
+        self.breaker_state.set(f64::from(code));
+    }
+
+    /// Counts that the breaker opened.
+    pub(crate) fn breaker_opened(&self) {
+        self.breaker_opens.increment(1);
+    }
+
+    /// Counts a retry that the budget did not allow.
+    pub(crate) fn retry_refused(&self) {
+        self.retries_refused.increment(1);
     }
 }
 
