@@ -195,7 +195,7 @@ fn environment_child<E: Environment>(
     let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
     let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
-        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions_max))
+        Ok(EnvironmentActor::new(&wiring, environment, limits, sessions_max))
     });
     Ok((child, actor.handle()))
 }

@@ -15,6 +15,7 @@ use super::{Environment, EnvironmentError};
 use crate::metrics::{EnvironmentMetrics, ToolMetrics};
 use crate::supervision::{Supervised, Task as OwnTask};
 use crate::task::Task;
+use crate::wiring::Wiring;
 
 /// Starts a rollout's session on the environment's shard.
 #[derive(Message)]
@@ -38,17 +39,18 @@ pub(crate) struct EnvironmentActor<E: Environment> {
 impl<E: Environment> EnvironmentActor<E> {
     /// An actor around an environment's instance.
     pub(crate) fn new(
-        name: &str,
+        wiring: &Wiring,
         environment: E,
         limits: SessionLimits,
         sessions_max: usize,
     ) -> Self {
         let tools = Tools::<E>::of_environment();
+        let (name, shard) = (wiring.name(), wiring.shard());
         let metrics = EnvironmentMetrics::new(name);
         let specs = tools.specs().map(Arc::from);
         let tool_metrics = tools.names().map(|tool| ToolMetrics::new(name, tool)).collect();
         let world = Rc::new(World { environment, tools, metrics, tool_metrics, limits });
-        let path = format!("environments/{name}/sessions");
+        let path = format!("environments/{name}/{shard}/sessions");
         let (sender, closed) = mpsc::unbounded_channel();
         let roster = Rc::new(Roster::new(path, sessions_max, world.clone(), sender));
         Self { world, specs, roster, closed: Some(closed) }

@@ -240,7 +240,8 @@ mod tests {
             let house = House(Rc::new(()));
             let limits = SessionLimits { tool: IDLE * 100, verify: IDLE * 100, idle: IDLE };
             let supervisor = DynamicSupervisor::new("environments", 1);
-            let actor = EnvironmentActor::new("house", house.clone(), limits, 10);
+            let actor =
+                EnvironmentActor::new(&Wiring::detached("house"), house.clone(), limits, 10);
             let actor = supervisor.start(actor, 16).unwrap();
             Self { house, port: EnvironmentPort::new(actor.handle()), _supervisor: supervisor }
         }
