@@ -1,6 +1,10 @@
 //! Behaviour through the public door: one binary, one module a subject.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod bad_input;
 mod cpu;
+mod embedding;
 mod faults;
 mod resume;
 mod support;

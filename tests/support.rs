@@ -10,7 +10,7 @@ pub(crate) mod scrape;
 use std::time::{Duration, Instant};
 
 /// How long a condition may take to come true on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 

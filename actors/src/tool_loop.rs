@@ -139,7 +139,8 @@ impl ToolLoop {
         let asked = Instant::now();
         let request = episode.request.clone();
         let model = &self.ports.model;
-        let mut response = model.generate(request, attempt.key.clone(), attempt.deadline).await?;
+        let answer = model.generate(request, attempt.key.clone(), attempt.deadline).await;
+        let mut response = answer.map_err(|error| model.failure(error))?;
         episode.timings.model += asked.elapsed();
         episode.steps += 1;
         episode.usage = add_usage(episode.usage, response.usage);

@@ -1,4 +1,7 @@
 //! The agent contract: the loop that turns a task into a rollout.
+//!
+//! An agent sees one task, one model and one environment, through ports on its own shard. What goes
+//! wrong names its culprit, since whoever tries again, and whoever reads the counters, asks that first.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -23,7 +26,7 @@ pub struct Attempt {
     pub task: Arc<Task>,
     /// Which of its rollouts this is.
     pub key: RolloutKey,
-    /// When the rollout is given up.
+    /// When this attempt is given up.
     pub deadline: Instant,
 }
 

@@ -10,6 +10,7 @@ mod feed;
 mod progress;
 mod summary;
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,8 +31,10 @@ pub struct Collection {
     pub sources: Vec<Source>,
     /// Rollouts per task.
     pub repeats: u32,
-    /// At most that many tasks.
-    pub limit: Option<u64>,
+    /// At most that many tasks of each dataset.
+    pub limit: Option<NonZeroU64>,
+    /// Failed rollouts after which it ends.
+    pub failure_limit: Option<NonZeroU64>,
     /// Rollouts in flight at a time.
     pub in_flight_max: usize,
     /// How each is tried.
@@ -79,7 +82,8 @@ impl Collection {
         Ok(Self {
             sources,
             repeats: spec.repeats.get(),
-            limit: spec.limit.map(|limit| limit.get() as u64),
+            limit: spec.limit.and_then(in_64_bits),
+            failure_limit: spec.failure_limit.and_then(in_64_bits),
             in_flight_max: spec.max_in_flight.get(),
             policy: RolloutPolicy {
                 attempts_max: spec.max_attempts.get(),
@@ -88,6 +92,10 @@ impl Collection {
             sync_interval: spec.sync_interval.duration(),
         })
     }
+}
+
+fn in_64_bits(count: NonZeroUsize) -> Option<NonZeroU64> {
+    NonZeroU64::new(count.get() as u64)
 }
 
 /// A source with the agent's dispatcher and its environment's reader.
@@ -114,6 +122,14 @@ pub enum CollectError {
         /// What was looked for.
         reason: String,
     },
+    /// As many rollouts failed as `collect.failure_limit` says.
+    #[error("{failed} rollouts failed, and `collect.failure_limit` is {limit}")]
+    FailureLimit {
+        /// How many failed.
+        failed: u64,
+        /// How many may.
+        limit: NonZeroU64,
+    },
     /// The collector or its recorder crashed more often than its supervisor allows.
     #[error("the collection gave up: {reason}")]
     GaveUp {
@@ -130,6 +146,9 @@ impl CollectError {
             Self::Recorder(error) => error.hint(),
             Self::Nothing { .. } => {
                 Some("name an agent with `datasets:`, or another `collect.dataset`")
+            }
+            Self::FailureLimit { .. } => {
+                Some("<output>_failures.jsonl says why; what was scored is kept for `--resume`")
             }
             Self::GaveUp { .. } => Some("what was collected is safe; run again with `--resume`"),
         }

@@ -24,8 +24,8 @@ use crate::responses::{Fields, Response};
 use crate::task::{Row, Target, TargetError};
 use crate::wiring::{BuildError, Wiring};
 
-pub(crate) use actor::EnvironmentActor;
 pub use actor::OpenSession;
+pub(crate) use actor::{EnvironmentActor, Sessions};
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};
@@ -52,7 +52,9 @@ pub trait Environment: Sized + 'static {
     /// Fails if the settings make no sense together, or a model it asks for does not exist.
     fn new(config: Self::Config, wiring: &Wiring) -> Result<Self, BuildError>;
 
-    /// Names the tools and their functions.
+    /// Names the tools and their functions: `tools.add("guess", guess)`, where `guess` is an
+    /// `async fn(&Self, &mut Self::Session, Arguments) -> Result<Answer, ToolError>`. What the model
+    /// reads about a tool comes from the doc comment and the fields of its `Arguments`.
     fn tools(tools: &mut Tools<Self>);
 
     /// Starts a rollout's session.

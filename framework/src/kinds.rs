@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::agent::{Agent, AgentActor, AgentPort};
 use crate::config::{
     AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, RuntimeSpec, Settings,
 };
 use crate::environment::{
-    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Tools,
+    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Sessions, Tools,
 };
 use crate::metrics::ModelMetrics;
 use crate::model::{Generate, Model, ModelActor};
@@ -132,6 +134,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) shard: usize,
     pub(crate) placement: Placement,
     pub(crate) hang_after: Duration,
+    /// How much of its work may be under way at once, over all shards.
+    pub(crate) permits: Arc<Semaphore>,
     pub(crate) facilities: &'a Arc<Facilities>,
     pub(crate) runtime: &'a RuntimeSpec,
 }
@@ -173,10 +177,10 @@ fn model_child<M: Model>(
 ) -> Result<Child<Handle<Generate>>, Problems> {
     let config: M::Config = spec.settings.parse()?;
     let actor = seat.actor::<ModelActor<M>>("models", spec.mailbox.get());
-    let (wiring, in_flight_max) = (seat.wiring(), spec.max_in_flight.get());
+    let (wiring, permits) = (seat.wiring(), seat.permits.clone());
     let child = seat.child(&actor, move || {
         let model = M::new(config.clone(), &wiring)?;
-        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), in_flight_max))
+        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), permits.clone()))
     });
     Ok((child, actor.handle()))
 }
@@ -192,10 +196,11 @@ fn environment_child<E: Environment>(
         verify: spec.verify_timeout.duration(),
         idle: spec.session_idle_timeout.unwrap_or(seat.runtime.session_idle_timeout).duration(),
     };
-    let (wiring, sessions_max) = (seat.wiring(), spec.max_sessions.get());
+    let sessions = Sessions { permits: seat.permits.clone(), max: spec.max_sessions.get() };
+    let wiring = seat.wiring();
     let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
-        Ok(EnvironmentActor::new(&wiring, environment, limits, sessions_max))
+        Ok(EnvironmentActor::new(&wiring, environment, limits, sessions.clone()))
     });
     Ok((child, actor.handle()))
 }

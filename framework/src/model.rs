@@ -6,10 +6,12 @@
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Handler, Message};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::metrics::ModelMetrics;
@@ -236,8 +238,12 @@ impl From<ModelError> for Failure {
             ModelError::BreakerOpen { retry_after, .. } => Some(*retry_after),
             _ => None,
         };
-        let (retryable, error) = (error.is_retryable(), error.to_string());
-        Self { culprit: Culprit::Model, error, retryable, held_off }
+        let text = match error.hint() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        };
+        let retryable = error.is_retryable();
+        Self { culprit: Culprit::Model, error: text, retryable, held_off }
     }
 }
 
@@ -245,12 +251,12 @@ impl From<ModelError> for Failure {
 pub(crate) struct ModelActor<M: Model> {
     model: Rc<M>,
     metrics: Rc<ModelMetrics>,
-    permits: Rc<tokio::sync::Semaphore>,
+    /// Calls that may be under way, over all shards.
+    permits: Arc<Semaphore>,
 }
 
 impl<M: Model> ModelActor<M> {
-    pub(crate) fn new(model: M, metrics: ModelMetrics, in_flight_max: usize) -> Self {
-        let permits = Rc::new(tokio::sync::Semaphore::new(in_flight_max));
+    pub(crate) fn new(model: M, metrics: ModelMetrics, permits: Arc<Semaphore>) -> Self {
         Self { model: Rc::new(model), metrics: Rc::new(metrics), permits }
     }
 }
@@ -298,6 +304,13 @@ impl ModelPort {
     /// A way to the model behind a handle; each call may take `timeout`.
     pub fn new(handle: Handle<Generate>, timeout: Duration) -> Self {
         Self { handle, timeout }
+    }
+
+    /// Blames this model, by its name, for an attempt that came to nothing.
+    pub fn failure(&self, error: ModelError) -> Failure {
+        let failure = Failure::from(error);
+        let name = self.handle.path().split('/').nth(1).unwrap_or_default();
+        Failure { error: format!("model `{name}`: {}", failure.error), ..failure }
     }
 
     /// Asks the model.

@@ -1,4 +1,6 @@
 //! A rollout, how it ended, and the line that records it.
+//!
+//! A failure is a type of its own and has no reward, so it can never be mistaken for a bad score.
 
 use std::fmt;
 use std::sync::Arc;
@@ -278,7 +280,8 @@ fn write_row(task: &Task, overridden: impl Fn(&str) -> bool, line: &mut String) 
     line.push_str("{\"responses_create_params\":");
     task.params.write_json(line);
     for (name, value) in task.extras.iter() {
-        if !overridden(name) {
+        // Trainers take a top-level `error` for a failed request.
+        if name != "error" && !overridden(name) {
             crate::responses::push_key(line, name);
             line.push_str(value.get());
         }

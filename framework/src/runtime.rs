@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::agent::{EnvironmentPort, Names};
@@ -37,7 +38,7 @@ use crate::model::ModelPort;
 use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
-use crate::shards::Shards;
+use crate::shards::{Shards, SideArbiter};
 use crate::supervision::{
     ActorRef, ChildError, ChildSpec, Intensity, Placement, Restart, Shutdown, StartFailure,
     Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
@@ -306,13 +307,18 @@ impl Runtime {
             progress,
             report,
         });
-        let place = || self.shards.extra().map(Placement::fixed).map_err(gave_up);
-        let recorder_child = ChildSpec::actor(&recorder_actor, "recorder", place()?, move || {
-            RecorderActor::open(&recorder, sync_interval)
-        });
+        let beside = || self.shards.beside().map_err(gave_up);
+        let places = [beside()?, beside()?];
+        let [recorder_place, collector_place] = places.each_ref().map(SideArbiter::placement);
+        let recorder_child =
+            ChildSpec::actor(&recorder_actor, "recorder", recorder_place, move || {
+                RecorderActor::open(&recorder, sync_interval)
+            });
         let collector = ActorRef::new("collection/collector", 1);
         let collector_child =
-            ChildSpec::actor(&collector, "collector", place()?, move || Ok(Collector::new(&plan)));
+            ChildSpec::actor(&collector, "collector", collector_place, move || {
+                Ok(Collector::new(&plan))
+            });
         let collector_child = collector_child.restart(Restart::Transient);
         let children = [recorder_child, collector_child];
         let supervisor = ChildSpec::supervisor("collection", move || {
@@ -322,9 +328,9 @@ impl Runtime {
         // Temporary: one that gives up takes its report along, which is how we hear of it.
         let supervisor = supervisor.restart(Restart::Temporary);
         self.root.start_child(supervisor).await.map_err(gave_up)?;
+        let collecting = Collecting { runtime: self, places: Some(places) };
         let result = result.await;
-        // One that is gone already is what we want.
-        let _ = self.root.terminate_child("collection").await;
+        collecting.end().await;
         result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
     }
 
@@ -355,6 +361,34 @@ impl Drop for Runtime {
         self.facilities.cpu.close();
         if let Some(control) = self.control.take() {
             control.shutdown_background();
+        }
+    }
+}
+
+/// A collection under way. Dropped, because nobody waits for it any more, it ends by itself.
+struct Collecting<'a> {
+    runtime: &'a Runtime,
+    /// Where its actors live; taken when it ends.
+    places: Option<[SideArbiter; 2]>,
+}
+
+impl Collecting<'_> {
+    async fn end(mut self) {
+        let places = self.places.take();
+        // One that is gone already is what we want.
+        let _ = self.runtime.root.terminate_child("collection").await;
+        drop(places);
+    }
+}
+
+impl Drop for Collecting<'_> {
+    fn drop(&mut self) {
+        let (root, places) = (self.runtime.root.clone(), self.places.take());
+        if let (Some(control), Some(places)) = (&self.runtime.control, places) {
+            control.spawn(async move {
+                let _ = root.terminate_child("collection").await;
+                drop(places);
+            });
         }
     }
 }
@@ -486,12 +520,19 @@ impl Components {
     fn build(config: &Config, kinds: &Kinds, shards: &Arc<Shards>) -> Result<Self, Problems> {
         let runtime = &config.runtime;
         let facilities = Arc::new(Facilities::new(runtime));
-        let each_shard = |name| SeatMaker { name, shards, facilities: &facilities, runtime };
+        let each_shard = |name, at_once: usize| SeatMaker {
+            name,
+            shards,
+            facilities: &facilities,
+            runtime,
+            permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
+        };
         let mut filled = Directory::default();
         let mut models = Vec::new();
         for (name, spec) in &config.models {
             let kind = kinds.model_kind(&spec.kind).expect("checked");
-            let (specs, handles) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let seats = each_shard(name, spec.max_in_flight.get());
+            let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
             let port = |handle| ModelPort::new(handle, spec.timeout.duration());
             filled.models.insert(name.clone(), handles.into_iter().map(port).collect());
             models.extend(specs);
@@ -499,7 +540,8 @@ impl Components {
         let (mut environment_children, mut environments) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.environments {
             let kind = kinds.environment_kind(&spec.kind).expect("checked");
-            let (specs, handles) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let seats = each_shard(name, spec.max_sessions.get());
+            let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
             let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
             filled.environments.insert(name.clone(), ports.clone());
             environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
@@ -513,13 +555,14 @@ impl Components {
     fn agents<'a>(
         config: &'a Config,
         kinds: &Kinds,
-        each_shard: impl Fn(&'a str) -> SeatMaker<'a>,
+        each_shard: impl Fn(&'a str, usize) -> SeatMaker<'a>,
     ) -> Result<(Vec<ChildSpec>, BTreeMap<String, RunningAgent>), Problems> {
         let load: Load = (0..shards_of(config)).map(|_| AtomicUsize::new(0)).collect();
         let (mut all, mut agents) = (Vec::new(), BTreeMap::new());
         for (name, spec) in &config.agents {
             let kind = kinds.agent_kind(&spec.kind).expect("checked");
-            let (specs, ports) = each_shard(name).children(|seat| (kind.child)(seat, spec))?;
+            let seats = each_shard(name, Semaphore::MAX_PERMITS);
+            let (specs, ports) = seats.children(|seat| (kind.child)(seat, spec))?;
             let environment = &config.environments[&spec.environment];
             let read_target = kinds.environment_kind(&environment.kind).expect("checked").target;
             let metrics = RolloutMetrics::new(name, &spec.environment);
@@ -562,6 +605,7 @@ struct SeatMaker<'a> {
     shards: &'a Arc<Shards>,
     facilities: &'a Arc<Facilities>,
     runtime: &'a RuntimeSpec,
+    permits: Arc<Semaphore>,
 }
 
 impl SeatMaker<'_> {
@@ -576,6 +620,7 @@ impl SeatMaker<'_> {
                 shard,
                 placement: self.shards.placement(shard),
                 hang_after: HANG_AFTER,
+                permits: self.permits.clone(),
                 facilities: self.facilities,
                 runtime: self.runtime,
             };

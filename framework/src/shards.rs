@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::metrics::ShardMetrics;
 use crate::supervision::{Placement, Relocation};
 
-/// All shards of a runtime, and one more arbiter for the collection, whose recorder may block.
+/// All shards of a runtime. A collection has arbiters beside them, since its recorder may block.
 pub(crate) struct Shards {
     slots: Vec<Mutex<Slot>>,
     system: System,
@@ -57,11 +57,8 @@ impl Shards {
     }
 
     /// A fresh arbiter beside the shards, for work that may block its thread.
-    pub(crate) fn extra(&self) -> io::Result<ArbiterHandle> {
-        let arbiter = new_arbiter(&self.system)?;
-        let handle = arbiter.handle();
-        lock(&self.arbiters).push(arbiter);
-        Ok(handle)
+    pub(crate) fn beside(&self) -> io::Result<SideArbiter> {
+        new_arbiter(&self.system).map(|arbiter| SideArbiter(arbiter.handle()))
     }
 
     /// How many there are.
@@ -89,8 +86,10 @@ impl Shards {
     }
 
     fn replace(&self, shard: usize, slot: &mut Slot) {
-        match self.extra() {
-            Ok(arbiter) => {
+        match new_arbiter(&self.system) {
+            Ok(fresh) => {
+                let arbiter = fresh.handle();
+                lock(&self.arbiters).push(fresh);
                 tracing::warn!(shard, "shard replaced: its thread is gone or blocked");
                 *slot = Slot { arbiter, epoch: slot.epoch + 1 };
             }
@@ -121,6 +120,22 @@ impl Shards {
         }
         self.system.stop();
         lock(&self.thread).take();
+    }
+}
+
+/// An arbiter for as long as this is kept.
+pub(crate) struct SideArbiter(ArbiterHandle);
+
+impl SideArbiter {
+    /// For an actor that lives on it.
+    pub(crate) fn placement(&self) -> Placement {
+        Placement::fixed(self.0.clone())
+    }
+}
+
+impl Drop for SideArbiter {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The supervision trees, through the public door. Time stands still, except in `threads` and
 //! `chaos`.
 //!
-//! The conformance cases of `spec/actors.md`, section 3, and where they are:
+//! What supervisors owe their children, mostly by Erlang/OTP's example, is 82 numbered cases:
 //! `starts` 1-11, `restarts` 12-21, `strategies` 22-31, `intensity` 32-39, `backoff` 40-44,
 //! `shutdown` 45-54, `admin` 55-62, `significance` 63-65, `messages` 66-76, `failures` 77-82;
 //! those that need a second thread (52, 69, 70, 80, 81) are in `threads`. Each test that is a case

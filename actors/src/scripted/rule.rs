@@ -1,4 +1,4 @@
-//! One rule of a script: when it holds.
+//! One rule of a script: when it holds for a conversation, and which reply it then gives.
 
 use framework::config::TimeSpan;
 

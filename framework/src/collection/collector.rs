@@ -1,5 +1,7 @@
 //! The collector: keeps `in_flight_max` rollouts going until the datasets are exhausted.
 
+use std::cmp::Ordering;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -165,6 +167,7 @@ impl<'a> Run<'a> {
                 batch.push(ended);
             }
             self.record(batch).await?;
+            self.check_failures()?;
         }
     }
 
@@ -183,6 +186,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn check_failures(&self) -> Result<(), CollectError> {
+        let failed = self.summary.failures();
+        match self.plan.collection.failure_limit {
+            Some(limit) if failed >= limit.get() => {
+                Err(CollectError::FailureLimit { failed, limit })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn count(&mut self, source: usize, key: &RolloutKey, outcome: Outcome, ending: Ending) {
         let progress = &self.plan.progress;
         match ending {
@@ -198,13 +211,24 @@ impl<'a> Run<'a> {
             }
             Ending::Failed(Failure { culprit, error, .. }) => {
                 progress.failed(culprit);
-                *self.summary.failed.entry(culprit.as_str()).or_default() += 1;
-                tracing::warn!(rollout = %key, %culprit, "rollout failed: {error}");
+                let failed = self.summary.failed.entry(culprit.as_str()).or_default();
+                *failed += 1;
+                match (*failed).cmp(&FAILURES_LOGGED) {
+                    Ordering::Less => {
+                        tracing::warn!(rollout = %key, %culprit, "rollout failed: {error}");
+                    }
+                    Ordering::Equal => tracing::warn!(
+                        %culprit, "rollout failed: {error}; later ones are only recorded"
+                    ),
+                    Ordering::Greater => {}
+                }
             }
         }
     }
 }
 
+/// Failed rollouts of one culprit that are logged; all are recorded.
+const FAILURES_LOGGED: u64 = 20;
 /// Records that are handed over at a time.
 const BATCH_MAX: usize = 256;
 
@@ -243,14 +267,13 @@ async fn append(plan: &Plan, records: Vec<Record>) -> Result<(), CollectError> {
 /// cannot be read shows when it is its turn.
 fn count(plan: &Plan) {
     let sources: Vec<_> = plan.sources.iter().map(|wired| wired.source.clone()).collect();
-    let (limit, repeats) = (plan.collection.limit, plan.collection.repeats);
+    let limit = plan.collection.limit.map_or(u64::MAX, NonZeroU64::get);
+    let repeats = plan.collection.repeats;
     let progress = plan.progress.clone();
     tokio::task::spawn_blocking(move || {
-        let mut left = limit.unwrap_or(u64::MAX);
         let mut total = 0;
         for source in sources {
-            let rows = count_rows(&source.path).unwrap_or(0).min(left);
-            left -= rows;
+            let rows = count_rows(&source.path).unwrap_or(0).min(limit);
             total += rows * u64::from(source.repeats) * u64::from(repeats);
         }
         progress.set_total(total);

@@ -1,6 +1,7 @@
 //! The feed: every rollout that is still to be made, one at a time, in dataset order.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub(super) struct Feed<'a> {
     next_source: usize,
     /// The task being repeated.
     current: Option<Repeats>,
+    /// Tasks still to be read from the open source.
     tasks_left: u64,
 }
 
@@ -59,7 +61,7 @@ impl<'a> Feed<'a> {
             open: None,
             next_source: 0,
             current: None,
-            tasks_left: collection.limit.unwrap_or(u64::MAX),
+            tasks_left: 0,
         }
     }
 
@@ -92,7 +94,7 @@ impl<'a> Feed<'a> {
     }
 
     fn next_task(&mut self) -> Result<Option<(usize, Arc<Task>)>, DatasetError> {
-        while self.tasks_left > 0 {
+        loop {
             let Some((source, dataset)) = self.open_dataset()? else { return Ok(None) };
             match dataset.next_task() {
                 None => self.open = None,
@@ -104,15 +106,15 @@ impl<'a> Feed<'a> {
                 Some(Err(error)) => return Err(error),
             }
         }
-        Ok(None)
     }
 
     fn open_dataset(&mut self) -> Result<Option<(usize, &mut Dataset)>, DatasetError> {
-        if self.open.is_none() {
+        if self.open.is_none() || self.tasks_left == 0 {
             let Some(wired) = self.sources.get(self.next_source) else { return Ok(None) };
             let Source { agent, dataset, path, .. } = &wired.source;
             let dataset = Dataset::open(path, agent, dataset, wired.read_target)?;
             self.open = Some((self.next_source, dataset));
+            self.tasks_left = self.collection.limit.map_or(u64::MAX, NonZeroU64::get);
             self.next_source += 1;
         }
         Ok(self.open.as_mut().map(|(source, dataset)| (*source, dataset)))

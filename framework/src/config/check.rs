@@ -260,8 +260,8 @@ impl Config {
     /// Returns a path of the configuration as it is to be opened: relative ones start at the working directory.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         match &self.directory {
-            Some(directory) => directory.join(path),
-            None => path.to_owned(),
+            Some(directory) if directory != Path::new(".") => directory.join(path),
+            Some(_) | None => path.to_owned(),
         }
     }
 }

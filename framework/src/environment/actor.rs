@@ -6,7 +6,8 @@ use std::sync::Arc;
 use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use super::roster::Roster;
 use super::session::{Session, SessionLimits, World, target_of};
@@ -27,10 +28,31 @@ pub struct OpenSession {
     pub deadline: Instant,
 }
 
+/// How many sessions of an environment may be open, over all shards.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) max: usize,
+}
+
+impl Sessions {
+    /// Waits until there is room for one more.
+    async fn enter(self, deadline: Instant) -> Result<OwnedSemaphorePermit, EnvironmentError> {
+        let Self { permits, max } = self;
+        let permit = timeout_at(deadline, permits.acquire_owned()).await;
+        let full = |_| {
+            let text = format_args!("all {max} sessions stayed taken (`max_sessions`)");
+            EnvironmentError::temporary(text)
+        };
+        permit.map_err(full)?.map_err(EnvironmentError::temporary)
+    }
+}
+
 /// One environment on one shard.
 pub(crate) struct EnvironmentActor<E: Environment> {
     world: Rc<World<E>>,
     specs: Option<Arc<RawValue>>,
+    room: Sessions,
     roster: Rc<Roster<E>>,
     /// Taken by the roster's keeper when the actor starts.
     closed: Option<UnboundedReceiver<u64>>,
@@ -42,7 +64,7 @@ impl<E: Environment> EnvironmentActor<E> {
         wiring: &Wiring,
         environment: E,
         limits: SessionLimits,
-        sessions_max: usize,
+        room: Sessions,
     ) -> Self {
         let tools = Tools::<E>::of_environment();
         let (name, shard) = (wiring.name(), wiring.shard());
@@ -52,8 +74,8 @@ impl<E: Environment> EnvironmentActor<E> {
         let world = Rc::new(World { environment, tools, metrics, tool_metrics, limits });
         let path = format!("environments/{name}/{shard}/sessions");
         let (sender, closed) = mpsc::unbounded_channel();
-        let roster = Rc::new(Roster::new(path, sessions_max, world.clone(), sender));
-        Self { world, specs, roster, closed: Some(closed) }
+        let roster = Rc::new(Roster::new(path, room.max, world.clone(), sender));
+        Self { world, specs, room, roster, closed: Some(closed) }
     }
 }
 
@@ -73,14 +95,16 @@ impl<E: Environment> Handler<OpenSession> for EnvironmentActor<E> {
 
     fn handle(&mut self, message: OpenSession, _: &mut Self::Context) -> Self::Result {
         let (world, specs, roster) = (self.world.clone(), self.specs.clone(), self.roster.clone());
+        let room = self.room.clone();
         OwnTask::new(async move {
             let OpenSession { task, deadline } = message;
+            let permit = room.enter(deadline).await?;
             let open = world.environment.open(target_of::<E>(&task)?);
-            let state = tokio::time::timeout_at(deadline, open)
+            let state = timeout_at(deadline, open)
                 .await
                 .map_err(|_| EnvironmentError::temporary("the session did not open in time"))??;
             let (session, closer) =
-                roster.open(task, state).map_err(EnvironmentError::temporary)?;
+                roster.open(task, state, permit).map_err(EnvironmentError::temporary)?;
             Ok(Session::new(session.handle(), session.handle(), closer, specs))
         })
     }

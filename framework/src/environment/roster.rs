@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
@@ -101,9 +102,10 @@ impl<E: Environment> Roster<E> {
         &self,
         task: Arc<Task>,
         state: E::Session,
+        permit: OwnedSemaphorePermit,
     ) -> Result<(ActorRef<SessionActor<E>>, Closer), LimitReached> {
         let pulse = Rc::new(Pulse::new());
-        let actor = SessionActor::new(self.world.clone(), task, state, pulse.clone());
+        let actor = SessionActor::new(self.world.clone(), task, state, pulse.clone(), permit);
         let actor = self.sessions.start(actor, SESSION_MAILBOX)?;
         let number = self.opened.replace(self.opened.get() + 1);
         self.open.borrow_mut().insert(number, Entry { actor: actor.clone(), pulse });
@@ -170,10 +172,12 @@ mod tests {
     use super::super::{EnvironmentActor, EnvironmentError, ToolError, Tools, Verdict};
     use super::*;
     use crate::agent::EnvironmentPort;
+    use crate::environment::actor::Sessions;
     use crate::responses::{FunctionCall, Response};
     use crate::rollout::Culprit;
     use crate::task::{Row, Target};
     use crate::wiring::{BuildError, Wiring};
+    use tokio::sync::Semaphore;
 
     const IDLE: Duration = Duration::from_secs(600);
     const SECOND: Duration = Duration::from_secs(1);
@@ -240,8 +244,9 @@ mod tests {
             let house = House(Rc::new(()));
             let limits = SessionLimits { tool: IDLE * 100, verify: IDLE * 100, idle: IDLE };
             let supervisor = DynamicSupervisor::new("environments", 1);
+            let room = Sessions { permits: Arc::new(Semaphore::new(10)), max: 10 };
             let actor =
-                EnvironmentActor::new(&Wiring::detached("house"), house.clone(), limits, 10);
+                EnvironmentActor::new(&Wiring::detached("house"), house.clone(), limits, room);
             let actor = supervisor.start(actor, 16).unwrap();
             Self { house, port: EnvironmentPort::new(actor.handle()), _supervisor: supervisor }
         }

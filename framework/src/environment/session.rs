@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Handler, Message, WrapFuture};
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::roster::{Closer, Pulse};
@@ -78,6 +79,8 @@ pub(super) struct SessionActor<E: Environment> {
     pulse: Rc<Pulse>,
     /// Counts the session as open while it lives.
     _open: InFlight,
+    /// Its place among the sessions that may be open.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<E: Environment> SessionActor<E> {
@@ -86,9 +89,10 @@ impl<E: Environment> SessionActor<E> {
         task: Arc<Task>,
         state: E::Session,
         pulse: Rc<Pulse>,
+        permit: OwnedSemaphorePermit,
     ) -> Self {
         let open = world.metrics.session_opened();
-        Self { world, task, state: Some(state), pulse, _open: open }
+        Self { world, task, state: Some(state), pulse, _open: open, _permit: permit }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a model answers.
+//! What a model answers: the fields that the runtime looks at are typed, the rest stays text for the
+//! record.
 
 use std::sync::{Arc, LazyLock};
 

@@ -181,17 +181,57 @@ where
     /// Sends a message and waits for its reply.
     ///
     /// Waits for room in the mailbox first. A message that provably never started is sent again,
-    /// as long as the deadline allows; it is executed at most once. Dropping this future cancels
+    /// as long as the deadline allows; it is executed at most once. Dropping the future cancels
     /// the message, or the [`Task`](super::Task) that works on it.
+    ///
+    /// Where there is room, the message is sent by this call and not by the first poll: so the
+    /// future of a waiting ask is small, and tens of thousands of them can wait.
     ///
     /// # Errors
     /// Every failure of [`AskError`], the deadline's at the latest.
-    pub async fn ask(&self, message: M, deadline: Instant) -> Result<M::Result, AskError> {
-        let outcome = self.ask_repeatedly(message, deadline).await;
-        if let Err(error) = &outcome {
-            metrics::ask_failed(error.actor(), error.label());
+    pub fn ask(
+        &self,
+        message: M,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<M::Result, AskError>> + use<'_, M> {
+        let sending = self.try_send(message);
+        async move {
+            let outcome = match sending {
+                Sending::Sent(channel, sent) => self.await_first(channel, sent, deadline).await,
+                Sending::Unsent(message) => {
+                    Box::pin(self.ask_repeatedly(*message, deadline, Sendings::None)).await
+                }
+            };
+            if let Err(error) = &outcome {
+                metrics::ask_failed(error.actor(), error.label());
+            }
+            outcome
         }
-        outcome
+    }
+
+    /// Sends a message for a reply, if there is room right now.
+    fn try_send(&self, mut message: M) -> Sending<M> {
+        while let Ok(channel) = self.try_place() {
+            match channel.clone().send(message) {
+                Ok(sent) => return Sending::Sent(channel, sent),
+                Err(returned) => message = returned,
+            }
+        }
+        Sending::Unsent(Box::new(message))
+    }
+
+    async fn await_first(
+        &self,
+        channel: Arc<dyn Channel<M>>,
+        sent: Sent<M>,
+        deadline: Instant,
+    ) -> Result<M::Result, AskError> {
+        match self.await_reply(&*channel, sent, deadline).await? {
+            Answer::Reply(reply) => Ok(reply),
+            Answer::Returned(message) => {
+                Box::pin(self.ask_repeatedly(message, deadline, Sendings::Some)).await
+            }
+        }
     }
 
     /// Sends a message, waiting for room in the mailbox until the deadline. Senders that wait are
@@ -235,8 +275,8 @@ where
         &self,
         mut message: M,
         deadline: Instant,
+        mut sendings: Sendings,
     ) -> Result<M::Result, AskError> {
-        let mut was_returned = false;
         loop {
             let place = match self.try_place() {
                 Err(NoPlace::Full) => self.await_place(deadline).await,
@@ -244,7 +284,7 @@ where
             };
             let channel = match place {
                 Ok(channel) => channel,
-                Err(NoPlace::Full) if was_returned => return Err(self.lost()),
+                Err(NoPlace::Full) if sendings == Sendings::Some => return Err(self.lost()),
                 Err(NoPlace::Full) => return Err(self.timeout()),
                 Err(NoPlace::Gone) => return Err(self.unavailable()),
             };
@@ -259,7 +299,7 @@ where
                 Answer::Reply(reply) => return Ok(reply),
                 Answer::Returned(message) => message,
             };
-            was_returned = true;
+            sendings = Sendings::Some;
         }
     }
 
@@ -346,6 +386,20 @@ where
         Counters::count(&self.port.cell().counters().rejected);
         AskError::Unavailable { actor: self.actor() }
     }
+}
+
+/// What became of an ask's first sending.
+enum Sending<M: Message> {
+    Sent(Arc<dyn Channel<M>>, Sent<M>),
+    /// There is no room, or nobody there. Boxed, as it waits in every ask's future.
+    Unsent(Box<M>),
+}
+
+/// Whether a message has been under way before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sendings {
+    None,
+    Some,
 }
 
 /// How one sending of an ask ended.

@@ -141,7 +141,7 @@ fn log_windows() -> MutexGuard<'static, HashMap<Arc<str>, LogWindow>> {
 mod tests {
     use super::*;
 
-    /// Case 79 of the conformance list.
+    /// Case 79 of `tests/supervision.rs`.
     #[test]
     fn a_crash_loop_is_logged_a_few_times_and_counted_always() {
         let path: Arc<str> = "test/crash_loop".into();

@@ -1,4 +1,5 @@
-//! The sliding window of restarts.
+//! The sliding window of restarts, by which a supervisor knows that restarting does not help: old
+//! restarts are forgotten, so only a burst counts.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! The timers of one supervisor.
+//! The timers of one supervisor: one heap instead of a task each, so that the driver waits in one
+//! place and an outdated timer is dropped when it is due.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
