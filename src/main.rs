@@ -2,6 +2,8 @@
 //!
 //! Data goes to stdout, everything for people to stderr; progress shows on a terminal only.
 
+mod tree;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +54,9 @@ enum Command {
     /// Score recorded rollouts again, without a model.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Show the actors of a running process: states, restarts, queues, what each is busy with.
+    #[command(after_help = tree::EXAMPLES)]
+    Tree(tree::Tree),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  rehearsal completions bash > ~/.local/share/bash-completion/completions/rehearsal"
@@ -173,6 +178,7 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
         Command::Config(sources) => print_configuration(&sources),
         Command::Kinds => Ok(print_kinds()),
         Command::Verify(arguments) => verify(arguments).await,
+        Command::Tree(arguments) => tree::show(arguments).await,
         Command::Completions { shell } => Ok(print_completions(shell)),
     }
 }
@@ -216,7 +222,9 @@ async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
     let recorder = JsonlRecorder::new(&output, existing).map_err(Fatal::from_recorder)?;
     let runtime = Runtime::start(config, &rehearsal::kinds()).await?;
     if let Some(address) = runtime.metrics_address() {
-        say(&format!("metrics: http://{address}/metrics"));
+        say(&format!(
+            "metrics: http://{address}/metrics, actors: rehearsal tree --address {address}"
+        ));
     }
     let progress = Arc::new(Progress::default());
     let collection = runtime.collection().map_err(Fatal::from_collect)?;

@@ -1,11 +1,15 @@
 //! Behaviour through the public door: one binary, one module a subject.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod bad_input;
 mod catalog;
 mod conformance;
+mod cpu;
 mod embedding;
 mod faults;
 mod order;
 mod rescore;
 mod resume;
 mod support;
+mod tree;

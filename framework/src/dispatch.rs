@@ -98,7 +98,7 @@ impl Product for Recorded {
     }
 }
 
-/// The shortest pause before the second attempt; it doubles with each further one.
+/// The longest pause before the second attempt; it doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Dispatcher {
@@ -219,7 +219,7 @@ enum Pause {
 /// may take: a model that is being restarted costs time, not rollouts.
 fn pause_after(failure: &Failure, attempts: u32, started: Instant, policy: RolloutPolicy) -> Pause {
     if let Some(wait) = failure.held_off {
-        let pause = spread(wait.max(PAUSE));
+        let pause = spread(wait.max(PAUSE) * 3 / 2);
         let is_in_time = started.elapsed().saturating_add(pause) < policy.timeout;
         return if is_in_time { Pause::HeldOff(pause) } else { Pause::Never };
     }
@@ -230,9 +230,9 @@ fn pause_after(failure: &Failure, attempts: u32, started: Instant, policy: Rollo
     Pause::Retry(spread(PAUSE * (1 << exponent)))
 }
 
-/// Up to half as long again, so that rollouts that failed together do not retry together.
+/// Between two thirds of a pause and all of it, so that rollouts that failed together do not retry together.
 fn spread(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(1.0..1.5))
+    pause.mul_f64(rand::random_range(2.0 / 3.0..1.0))
 }
 
 #[cfg(test)]
@@ -251,7 +251,7 @@ mod tests {
     async fn attempts_are_counted_and_their_pauses_double() {
         let failure = Failure::retryable(Culprit::Tool, "crashed");
         let started = Instant::now();
-        for (attempts, longest) in [(1, 75), (2, 150)] {
+        for (attempts, longest) in [(1, 50), (2, 100)] {
             let Pause::Retry(pause) = pause_after(&failure, attempts, started, POLICY) else {
                 panic!("attempt {attempts} is not the last")
             };
@@ -270,7 +270,7 @@ mod tests {
             let Pause::HeldOff(pause) = pause_after(&held_off(5), attempts, started, POLICY) else {
                 panic!("it is not an attempt")
             };
-            assert!(pause >= Duration::from_secs(5) && pause < Duration::from_millis(7_500));
+            assert!(pause >= Duration::from_secs(5) && pause <= Duration::from_millis(7_500));
         }
         assert_eq!(pause_after(&held_off(61), 1, started, POLICY), Pause::Never);
         tokio::time::advance(Duration::from_secs(58)).await;

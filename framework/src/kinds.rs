@@ -200,7 +200,7 @@ fn environment_child<E: Environment>(
     let wiring = seat.wiring();
     let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
-        Ok(EnvironmentActor::new(wiring.name(), environment, limits, sessions.clone()))
+        Ok(EnvironmentActor::new(&wiring, environment, limits, sessions.clone()))
     });
     Ok((child, actor.handle()))
 }

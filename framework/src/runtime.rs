@@ -12,6 +12,8 @@
 //! └── services/…       one_for_one    an embedder's own actors, each under a supervisor of its own
 //! ```
 
+mod status;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -43,6 +45,8 @@ use crate::supervision::{
 };
 use crate::task::{Row, RowError, Task, TaskId};
 use crate::wiring::{Directory, Facilities};
+pub use status::Status;
+use status::{Observatory, View, pages};
 
 /// A running tree of models, environments and agents.
 pub struct Runtime {
@@ -115,8 +119,9 @@ impl Runtime {
         check(&config, kinds)?;
         let control = control_runtime()?;
         let guard = Control(Some(control));
+        let view = View::default();
         let exporter = match config.telemetry.prometheus {
-            Some(address) => Some(guard.run(Exporter::start(address)).await?),
+            Some(address) => Some(guard.run(Exporter::start_with(address, pages(&view))).await?),
             None => None,
         };
         let shards = Shards::start(shards_of(&config))?;
@@ -125,6 +130,8 @@ impl Runtime {
         let root = guard.run(Supervisor::start(root)).await?;
         guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
         let Components { facilities, agents, environments, .. } = components;
+        let observatory = Observatory { root: root.clone(), facilities: facilities.clone() };
+        view.set(observatory).expect("set once");
         let control = guard.release();
         Ok(Self { config, facilities, agents, environments, shards, root, exporter, control })
     }
@@ -169,6 +176,12 @@ impl Runtime {
     /// The tree as it stands.
     pub fn tree(&self) -> TreeNode {
         self.root.tree()
+    }
+
+    /// The tree and the endpoints as they stand: what `/tree` and `/tree.json` show.
+    pub fn status(&self) -> Status {
+        let (root, facilities) = (self.root.clone(), self.facilities.clone());
+        Observatory { root, facilities }.status()
     }
 
     /// Kills an actor by its path in the tree, such as `models/policy/0`; its supervisor starts it

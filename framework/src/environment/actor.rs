@@ -16,6 +16,7 @@ use super::{Environment, EnvironmentError};
 use crate::metrics::{EnvironmentMetrics, ToolMetrics};
 use crate::supervision::{Supervised, Task as OwnTask};
 use crate::task::Task;
+use crate::wiring::Wiring;
 
 /// Starts a rollout's session on the environment's shard.
 #[derive(Message)]
@@ -59,13 +60,19 @@ pub(crate) struct EnvironmentActor<E: Environment> {
 
 impl<E: Environment> EnvironmentActor<E> {
     /// An actor around an environment's instance.
-    pub(crate) fn new(name: &str, environment: E, limits: SessionLimits, room: Sessions) -> Self {
+    pub(crate) fn new(
+        wiring: &Wiring,
+        environment: E,
+        limits: SessionLimits,
+        room: Sessions,
+    ) -> Self {
         let tools = Tools::<E>::of_environment();
+        let (name, shard) = (wiring.name(), wiring.shard());
         let metrics = EnvironmentMetrics::new(name);
         let specs = tools.specs().map(Arc::from);
         let tool_metrics = tools.names().map(|tool| ToolMetrics::new(name, tool)).collect();
         let world = Rc::new(World { environment, tools, metrics, tool_metrics, limits });
-        let path = format!("environments/{name}/sessions");
+        let path = format!("environments/{name}/{shard}/sessions");
         let (sender, closed) = mpsc::unbounded_channel();
         let roster = Rc::new(Roster::new(path, room.max, world.clone(), sender));
         Self { world, specs, room, roster, closed: Some(closed) }

@@ -245,7 +245,8 @@ mod tests {
             let limits = SessionLimits { tool: IDLE * 100, verify: IDLE * 100, idle: IDLE };
             let supervisor = DynamicSupervisor::new("environments", 1);
             let room = Sessions { permits: Arc::new(Semaphore::new(10)), max: 10 };
-            let actor = EnvironmentActor::new("house", house.clone(), limits, room);
+            let actor =
+                EnvironmentActor::new(&Wiring::detached("house"), house.clone(), limits, room);
             let actor = supervisor.start(actor, 16).unwrap();
             Self { house, port: EnvironmentPort::new(actor.handle()), _supervisor: supervisor }
         }

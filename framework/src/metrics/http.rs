@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    header::{ALLOW, CONTENT_TYPE, HeaderValue, SERVER},
     server::conn::http1,
     service::service_fn,
 };
@@ -26,6 +26,8 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(15);
 const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Says who answers, so that a client can tell another program on the same port.
+const NAME: &str = concat!("rehearsal/", env!("CARGO_PKG_VERSION"));
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// One path of the exporter and what it answers there.
@@ -112,7 +114,10 @@ async fn answer(
     }
     let path = request.uri().path();
     let Some(page) = pages.iter().find(|page| page.path == path) else {
-        return Ok(text(StatusCode::NOT_FOUND, "no such page; the metrics are at /metrics\n"));
+        return Ok(text(
+            StatusCode::NOT_FOUND,
+            "no such page; there are /metrics and perhaps /tree\n",
+        ));
     };
     let make_body = page.body.clone();
     Ok(match spawn_blocking(move || make_body()).await {
@@ -129,6 +134,7 @@ fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Resp
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(SERVER, HeaderValue::from_static(NAME));
     response
 }
 
