@@ -63,4 +63,4 @@ pub use report::{FailureReport, ObserverGuard, observe_failures};
 pub use spec::{ChildSpec, SpecError, SupervisorSpec};
 pub use supervisor::{ChildCounts, ChildError, ChildInfo, Stopped, Supervisor, SupervisorHandle};
 pub use task::Task;
-pub use tree::{ChildState, TreeNode};
+pub use tree::{Busy, ChildState, NodeKind, TreeNode};
