@@ -65,6 +65,14 @@ pub enum RescoreError {
         /// Why.
         source: io::Error,
     },
+    /// The environment that is to score does not exist.
+    #[error("there is no environment `{name}`; there are `{}`", known.join("`, `"))]
+    UnknownEnvironment {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
     /// Nobody said which environment scores.
     #[error("the configuration has {count} environments, and rollouts do not say whose they are")]
     WhichEnvironment {
@@ -82,6 +90,9 @@ impl RescoreError {
                 Some("replace it with `--overwrite`, or name another `--output`")
             }
             Self::Write { .. } => None,
+            Self::UnknownEnvironment { .. } => {
+                Some("`--environment` takes a name of `environments`")
+            }
             Self::WhichEnvironment { .. } => Some("name it with `--environment`"),
         }
     }
@@ -135,9 +146,9 @@ impl Runtime {
         rescore: &Rescore,
         mut done: impl FnMut(u64),
     ) -> Result<RescoreSummary, RescoreError> {
-        let default = self.default_environment(rescore.environment.as_deref());
-        let mut output = create(&rescore.output, rescore.overwrite)?;
+        let default = self.default_environment(rescore.environment.as_deref())?;
         let mut pairs = Pairs::open(&rescore.tasks, &rescore.rollouts)?;
+        let mut output = create(&rescore.output, rescore.overwrite)?;
         let rows = stream::iter(std::iter::from_fn(|| pairs.next_row()));
         let default = default.as_deref();
         let mut scored = rows.map(|row| self.score_row(row, default)).buffered(IN_FLIGHT);
@@ -164,12 +175,16 @@ impl Runtime {
         Ok(summary)
     }
 
-    fn default_environment(&self, named: Option<&str>) -> Option<String> {
+    fn default_environment(&self, named: Option<&str>) -> Result<Option<String>, RescoreError> {
         let environments = &self.config().environments;
         match named {
-            Some(name) => Some(name.to_owned()),
-            None if environments.len() == 1 => environments.keys().next().cloned(),
-            None => None,
+            Some(name) if environments.contains_key(name) => Ok(Some(name.to_owned())),
+            Some(name) => {
+                let known = environments.keys().cloned().collect();
+                Err(RescoreError::UnknownEnvironment { name: name.to_owned(), known })
+            }
+            None if environments.len() == 1 => Ok(environments.keys().next().cloned()),
+            None => Ok(None),
         }
     }
 

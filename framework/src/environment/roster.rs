@@ -97,7 +97,7 @@ impl<E: Environment> Roster<E> {
         Self { sessions, open: RefCell::default(), opened: Cell::new(0), closed, world }
     }
 
-    /// Starts a session, which lives until its closer is dropped.
+    /// Starts a session, which lives until its closer is dropped and keeps its permit until then.
     pub(super) fn open(
         &self,
         task: Arc<Task>,

@@ -1,0 +1,164 @@
+//! NeMo Gym's own recorded rollouts, replayed: every reward, every extra of a verifier and every tool
+//! output comes out as it was recorded.
+//!
+//! The recordings are not part of the repository; without them the tests say so in one line. They
+//! are not the answers to the tasks that stand beside them, so targets are derived from the prompts.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::command::Folder;
+
+/// The recorded rollouts of a kind of environment.
+fn recording(kind: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
+    let path = folder.join(kind).join("rollouts.jsonl");
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: there are no recorded rollouts of {kind}");
+    None
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn prompt(record: &Value) -> &str {
+    let input = &record["responses_create_params"]["input"];
+    input.as_array().unwrap().last().unwrap()["content"].as_str().unwrap()
+}
+
+/// What the row of a prompt says beside it.
+fn target(kind: &str, prompt: &str) -> Value {
+    match kind {
+        "stateful_counter" => {
+            let numbers: Vec<i64> =
+                prompt.split(' ').filter_map(|word| word.parse().ok()).collect();
+            let initial = numbers[1] + 1;
+            let expected = initial + numbers.iter().sum::<i64>();
+            json!({ "initial_count": initial, "expected_count": expected })
+        }
+        "multineedle" => json!({
+            "id": 0,
+            "expected_synonyms": ["Blazing", "Warm"],
+            "expected_synonym_values": [711, 407],
+            "minefield_label": "Hot",
+            "minefield_label_value": 299,
+        }),
+        "multiverse_math_hard" => {
+            // In that universe sin is the cosine, a sum is 1.2 too large, an exponent 2.
+            let truth = if prompt.contains("sin(4.0)") {
+                4.0_f64.cos()
+            } else if prompt.contains("8.0 ** 8.0") {
+                8.0_f64.powf(10.0)
+            } else {
+                6.0 + 10.0 + 1.2
+            };
+            json!({ "id": 0, "ground_truth": format!("[{truth:?}]"), "depth": 1, "breadth": 1 })
+        }
+        _ => json!({}),
+    }
+}
+
+/// A folder in which the recorded rollouts are both the dataset and what the model says.
+fn folder(kind: &str, recording: &Path) -> Folder {
+    let folder = Folder::new();
+    let rows = lines(recording).into_iter().map(|record| {
+        let mut row = target(kind, prompt(&record));
+        row["responses_create_params"] = record["responses_create_params"].clone();
+        format!("{row}\n")
+    });
+    folder.write("tasks.jsonl", &rows.collect::<String>());
+    let yaml = format!(
+        "models: {{ policy: {{ kind: replay, settings: {{ path: '{}' }} }} }}
+environments: {{ world: {{ kind: {kind} }} }}
+agents:
+  solver:
+    kind: tool_loop
+    environment: world
+    model: policy
+    datasets: [{{ name: recorded, type: example, path: tasks.jsonl }}]
+collect: {{ output: out.jsonl, max_in_flight: 1 }}
+",
+        recording.display()
+    );
+    folder.write("config.yaml", &yaml);
+    folder
+}
+
+/// A record without what is no part of the verdict, and with the output's values instead of texts.
+fn comparable(record: &Value) -> Value {
+    let mut record = record.clone();
+    let output = record["response"]["output"].take();
+    let fields = record.as_object_mut().unwrap();
+    fields.retain(|key, _| {
+        !["responses_create_params", "response", "rehearsal"].contains(&key.as_str())
+    });
+    let item = |item: &Value| match item["type"].as_str() {
+        Some("function_call_output") => {
+            let text = item["output"].as_str().unwrap();
+            json!([item["call_id"], serde_json::from_str::<Value>(text).unwrap_or(text.into())])
+        }
+        _ => item.clone(),
+    };
+    record["output"] = output.as_array().unwrap().iter().map(item).collect();
+    record
+}
+
+fn replays_as_recorded(kind: &str) {
+    let Some(recording) = recording(kind) else { return };
+    let folder = folder(kind, &recording);
+    folder.run(&["collect", "--config", "config.yaml"]).exits_with(0);
+    let mut replayed = lines(&folder.path("out.jsonl"));
+    let recorded = lines(&recording);
+    assert_eq!(replayed.len(), recorded.len());
+    replayed.sort_by_key(|record| record["rehearsal"]["task"].to_string());
+    for (ours, theirs) in replayed.iter().zip(&recorded) {
+        let (mut ours, theirs) = (comparable(ours), comparable(theirs));
+        // The row's own keys travel along in our records.
+        for key in target(kind, "0 0").as_object().unwrap().keys() {
+            ours.as_object_mut().unwrap().remove(key);
+        }
+        assert_eq!(ours, theirs, "{kind}");
+    }
+}
+
+fn verifies_as_recorded(kind: &str) {
+    let Some(recording) = recording(kind) else { return };
+    let folder = folder(kind, &recording);
+    let recorded = recording.to_str().unwrap();
+    let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
+    let files = ["--rollouts", recorded, "--output", "scored.jsonl"];
+    let ended = folder.run(&[&arguments[..], &files].concat());
+    ended.exits_with(0).says(&["0 differ from their recorded reward", "0 left out"]);
+}
+
+#[test]
+fn simple_weather_replays_as_recorded() {
+    replays_as_recorded("simple_weather");
+}
+
+#[test]
+fn stateful_counter_replays_as_recorded() {
+    replays_as_recorded("stateful_counter");
+}
+
+#[test]
+fn multineedle_replays_as_recorded() {
+    replays_as_recorded("multineedle");
+}
+
+#[test]
+fn multiverse_math_hard_replays_as_recorded() {
+    replays_as_recorded("multiverse_math_hard");
+}
+
+#[test]
+fn recorded_rewards_are_verified_again() {
+    for kind in ["simple_weather", "stateful_counter", "multineedle", "multiverse_math_hard"] {
+        verifies_as_recorded(kind);
+    }
+}
