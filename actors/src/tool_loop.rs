@@ -65,18 +65,18 @@ impl Agent for ToolLoop {
     async fn attempt(&self, attempt: Attempt) -> Result<Rollout, Failure> {
         let started = Instant::now();
         let session = self.ports.environment.open(attempt.task.clone(), attempt.deadline).await?;
-        let mut episode = Trajectory::new(&attempt, &session)?;
+        let mut trajectory = Trajectory::new(&attempt, &session)?;
         let truncated = loop {
-            match self.step(&attempt, &session, &mut episode).await? {
+            match self.step(&attempt, &session, &mut trajectory).await? {
                 Step::Again => {}
                 Step::Done => break None,
                 Step::Truncated(limit) => break Some(limit),
             }
-            if let Some(limit) = self.limit_reached(&episode, started) {
+            if let Some(limit) = self.limit_reached(&trajectory, started) {
                 break Some(limit);
             }
         };
-        let Trajectory { request, last, usage, steps, mut timings } = episode;
+        let Trajectory { request, last, usage, steps, mut timings } = trajectory;
         let mut response = last.expect("every step leaves a response");
         response.output = request.history;
         response.usage = usage;
@@ -134,24 +134,24 @@ impl ToolLoop {
         &self,
         attempt: &Attempt,
         session: &Session,
-        episode: &mut Trajectory,
+        trajectory: &mut Trajectory,
     ) -> Result<Step, Failure> {
         let asked = Instant::now();
-        let request = episode.request.clone();
+        let request = trajectory.request.clone();
         let model = &self.ports.model;
         let answer = model.generate(request, attempt.key.clone(), attempt.deadline).await;
         let mut response = answer.map_err(|error| model.failure(error))?;
-        episode.timings.model += asked.elapsed();
-        episode.steps += 1;
-        episode.usage = add_usage(episode.usage, response.usage);
-        let first = episode.request.history.len();
-        episode.request.history.append(&mut response.output);
+        trajectory.timings.model += asked.elapsed();
+        trajectory.steps += 1;
+        trajectory.usage = add_usage(trajectory.usage, response.usage);
+        let first = trajectory.request.history.len();
+        trajectory.request.history.append(&mut response.output);
         let incomplete = response.incomplete.as_ref().map(limit_of);
-        episode.last = Some(response);
+        trajectory.last = Some(response);
         if let Some(limit) = incomplete {
             return Ok(Step::Truncated(limit));
         }
-        let said = &episode.request.history[first..];
+        let said = &trajectory.request.history[first..];
         let spoke = said.iter().any(|item| item.is_message_of(Role::Assistant));
         let calls: Vec<FunctionCall> =
             said.iter().filter_map(Item::as_function_call).cloned().collect();
@@ -160,8 +160,8 @@ impl ToolLoop {
         }
         let called = Instant::now();
         let outputs = self.run_calls(attempt, session, &calls).await?;
-        episode.timings.tools += called.elapsed();
-        episode.request.history.extend(outputs);
+        trajectory.timings.tools += called.elapsed();
+        trajectory.request.history.extend(outputs);
         Ok(Step::Again)
     }
 
@@ -199,10 +199,10 @@ impl ToolLoop {
         Ok(Item::function_call_output(&call.call_id, &output))
     }
 
-    fn limit_reached(&self, episode: &Trajectory, started: Instant) -> Option<Limit> {
-        let tokens = episode.usage.map_or(0, |usage| usage.output_tokens);
+    fn limit_reached(&self, trajectory: &Trajectory, started: Instant) -> Option<Limit> {
+        let tokens = trajectory.usage.map_or(0, |usage| usage.output_tokens);
         let seconds = self.config.max_seconds.map(|max| Duration::from_secs(max.get().into()));
-        if episode.steps >= self.config.max_steps.get() {
+        if trajectory.steps >= self.config.max_steps.get() {
             Some(Limit::Steps)
         } else if self.config.max_output_tokens.is_some_and(|max| tokens >= max) {
             Some(Limit::Tokens)

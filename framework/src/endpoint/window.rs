@@ -1,4 +1,4 @@
-//! Counts over the last seconds, in a fixed amount of memory.
+//! Counts over the last seconds, in a fixed amount of memory: what the budget and the breaker judge by.
 
 use std::time::Duration;
 
