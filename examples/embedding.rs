@@ -30,6 +30,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(rollout) = rollouts.join_next().await {
         sum += rollout??.verdict.reward.get();
     }
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        runtime.stop().await;
+    }
     println!("{ROLLOUTS} rollouts, mean reward {:.3}", sum / f64::from(ROLLOUTS));
     Ok(())
 }

@@ -5,7 +5,7 @@
 mod tree;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -228,12 +228,13 @@ async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
     }
     let progress = Arc::new(Progress::default());
     let collection = runtime.collection().map_err(Fatal::from_collect)?;
+    let failures = recorder.failures().to_owned();
     let recorder: Arc<dyn rehearsal::framework::recorder::Recorder> = Arc::new(recorder);
     let collecting = runtime.collect(collection, recorder, progress.clone());
     let result = watch(&progress, collecting).await;
     runtime.stop().await;
     let summary = result.map_err(Fatal::from_collect)?;
-    print_summary(&summary, &output);
+    print_summary(&summary, &output, &failures);
     if arguments.json {
         out(&serde_json::to_string(&summary).expect("a summary serialises to JSON"));
     }
@@ -289,7 +290,7 @@ fn show(bar: &ProgressBar, snapshot: &Snapshot) {
     bar.set_message(format!("{}{failed}", reward.unwrap_or_default()));
 }
 
-fn print_summary(summary: &Summary, output: &std::path::Path) {
+fn print_summary(summary: &Summary, output: &Path, failures: &Path) {
     let seconds = summary.seconds;
     let rate = summary.scored as f64 / seconds.max(1e-9);
     let kept = if summary.kept > 0 {
@@ -321,16 +322,16 @@ fn print_summary(summary: &Summary, output: &std::path::Path) {
         say(&format!("{} rollouts were cut short by a limit", summary.truncated));
     }
     for (culprit, count) in &summary.failed {
-        say(&format!("{count} rollouts failed: {culprit}; see <output>_failures.jsonl"));
+        say(&format!("{count} rollouts failed: {culprit}; see {}", failures.display()));
     }
     if summary.rejected > 0 {
         say(&format!("{} malformed rows were left out", summary.rejected));
     }
 }
 
-/// Of many values of k, the powers of two and the last are shown.
+/// Of many values of k, the powers of four and the last are shown.
 fn shown(k: usize, last: usize) -> bool {
-    k.is_power_of_two() || k == last
+    (k.is_power_of_two() && k.trailing_zeros().is_multiple_of(2)) || k == last
 }
 
 async fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::responses::Response;
-use crate::rollout::{Origin, Rollout, Timings};
+use crate::rollout::{Limit, Origin, Rollout, TimingSeconds, Timings};
 use crate::runtime::Runtime;
 use crate::task::{RolloutKey, Task, TaskId};
 
@@ -120,6 +120,16 @@ struct Provenance {
     environment: Option<String>,
     agent: Option<String>,
     attempt: Option<u32>,
+    limit: Option<Limit>,
+    steps: Option<u32>,
+    timings: Option<TimingSeconds>,
+}
+
+/// Whose verifier scores: the named environment, else the rollout's own, else the only one.
+#[derive(Clone, Copy)]
+struct Scorers<'a> {
+    named: Option<&'a str>,
+    only: Option<&'a str>,
 }
 
 /// A row with its task, before scoring.
@@ -146,12 +156,11 @@ impl Runtime {
         rescore: &Rescore,
         mut done: impl FnMut(u64),
     ) -> Result<RescoreSummary, RescoreError> {
-        let default = self.default_environment(rescore.environment.as_deref())?;
+        let scorers = self.scorers(rescore.environment.as_deref())?;
         let mut pairs = Pairs::open(&rescore.tasks, &rescore.rollouts)?;
         let mut output = create(&rescore.output, rescore.overwrite)?;
         let rows = stream::iter(std::iter::from_fn(|| pairs.next_row()));
-        let default = default.as_deref();
-        let mut scored = rows.map(|row| self.score_row(row, default)).buffered(IN_FLIGHT);
+        let mut scored = rows.map(|row| self.score_row(row, scorers)).buffered(IN_FLIGHT);
         let mut summary = RescoreSummary::default();
         let write_error = |source| RescoreError::Write { path: rescore.output.clone(), source };
         while let Some((line, result)) = scored.next().await {
@@ -175,23 +184,20 @@ impl Runtime {
         Ok(summary)
     }
 
-    fn default_environment(&self, named: Option<&str>) -> Result<Option<String>, RescoreError> {
+    fn scorers<'a>(&'a self, named: Option<&'a str>) -> Result<Scorers<'a>, RescoreError> {
         let environments = &self.config().environments;
-        match named {
-            Some(name) if environments.contains_key(name) => Ok(Some(name.to_owned())),
-            Some(name) => {
-                let known = environments.keys().cloned().collect();
-                Err(RescoreError::UnknownEnvironment { name: name.to_owned(), known })
-            }
-            None if environments.len() == 1 => Ok(environments.keys().next().cloned()),
-            None => Ok(None),
+        if let Some(name) = named.filter(|name| !environments.contains_key(*name)) {
+            let known = environments.keys().cloned().collect();
+            return Err(RescoreError::UnknownEnvironment { name: name.to_owned(), known });
         }
+        let only = environments.keys().next().filter(|_| environments.len() == 1);
+        Ok(Scorers { named, only: only.map(String::as_str) })
     }
 
-    async fn score_row(&self, row: Row, default: Option<&str>) -> (u64, Result<Scored, String>) {
+    async fn score_row(&self, row: Row, scorers: Scorers<'_>) -> (u64, Result<Scored, String>) {
         let line = row.line;
         let scored = match row.text {
-            Ok((task, rollout)) => self.score(line, &task, &rollout, default).await,
+            Ok((task, rollout)) => self.score(line, &task, &rollout, scorers).await,
             Err(reason) => Err(reason),
         };
         (line, scored)
@@ -202,15 +208,15 @@ impl Runtime {
         line: u64,
         task: &str,
         rollout: &str,
-        default: Option<&str>,
+        scorers: Scorers<'_>,
     ) -> Result<Scored, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let recorded: Recorded = serde_json::from_str(rollout).map_err(|error| text(&error))?;
         let response = Response::parse(recorded.response.get()).map_err(|error| text(&error))?;
         let response = Arc::new(response);
         let provenance = recorded.rehearsal.as_ref();
-        let environment = provenance.and_then(|known| known.environment.as_deref());
-        let environment = environment.or(default).ok_or_else(|| {
+        let own = provenance.and_then(|known| known.environment.as_deref());
+        let environment = scorers.named.or(own).or(scorers.only).ok_or_else(|| {
             let count = self.config().environments.len();
             text(&RescoreError::WhichEnvironment { count })
         })?;
@@ -222,8 +228,15 @@ impl Runtime {
         let verdict = self.verify(environment, &task, &response, deadline).await;
         let verdict = verdict.map_err(|error| text(&error))?;
         let reward = verdict.reward.get();
-        let timings = Timings::default();
-        let rollout = Rollout { response, verdict, truncated: None, steps: 0, timings };
+        let rollout = Rollout {
+            response,
+            verdict,
+            truncated: provenance.and_then(|known| known.limit),
+            steps: provenance.and_then(|known| known.steps).unwrap_or(0),
+            timings: provenance
+                .and_then(|known| known.timings)
+                .map_or_else(Timings::default, Timings::from),
+        };
         let key = RolloutKey {
             task: task.id.clone(),
             repeat: provenance.map_or(0, |known| known.repeat),

@@ -186,8 +186,9 @@ struct FailureText<'a> {
     retryable: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct TimingSeconds {
+/// [`Timings`] as records write them.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct TimingSeconds {
     model: f32,
     tools: f32,
     verify: f32,
@@ -203,6 +204,19 @@ impl From<Timings> for TimingSeconds {
             tools: seconds(tools),
             verify: seconds(verify),
             total: seconds(total),
+        }
+    }
+}
+
+impl From<TimingSeconds> for Timings {
+    fn from(seconds: TimingSeconds) -> Self {
+        let TimingSeconds { model, tools, verify, total } = seconds;
+        let duration = |seconds: f32| Duration::try_from_secs_f32(seconds).unwrap_or_default();
+        Self {
+            model: duration(model),
+            tools: duration(tools),
+            verify: duration(verify),
+            total: duration(total),
         }
     }
 }

@@ -12,39 +12,35 @@
 //! └── services/…       one_for_one    an embedder's own actors, each under a supervisor of its own
 //! ```
 
+mod components;
 mod status;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::agent::{EnvironmentPort, Names};
 use crate::collection::{
-    CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
-    WiredSource,
+    CollectError, Collection, Collector, Plan, Progress, Report, Source, Summary, WiredSource,
 };
-use crate::config::{Config, Problem, Problems, RuntimeSpec};
-use crate::dispatch::{Dispatcher, Finished, Load, RolloutPolicy};
+use crate::config::{Config, Problems};
+use crate::dispatch::{Finished, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
-use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
-use crate::metrics::{Exporter, ExporterError, RolloutMetrics};
-use crate::model::ModelPort;
+use crate::kinds::Kinds;
+use crate::metrics::{Exporter, ExporterError};
 use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::{Shards, SideArbiter};
 use crate::supervision::{
-    ActorRef, ChildError, ChildSpec, Intensity, Placement, Restart, Shutdown, StartFailure,
-    Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
+    ActorRef, ChildError, ChildSpec, Placement, Restart, StartFailure, Strategy, Supervisor,
+    SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
-use crate::wiring::{Directory, Facilities};
+use crate::wiring::Facilities;
+use components::{Components, RunningAgent, RunningEnvironment, shards_of};
 pub use status::Status;
 use status::{Observatory, View, pages};
 
@@ -59,20 +55,6 @@ pub struct Runtime {
     exporter: Option<Exporter>,
     /// Supervisors and services run here, off the shards. `None` once it is shut down.
     control: Option<tokio::runtime::Runtime>,
-}
-
-#[derive(Clone)]
-struct RunningAgent {
-    dispatcher: Dispatcher,
-    read_target: ReadTarget,
-}
-
-struct RunningEnvironment {
-    ports: Vec<EnvironmentPort>,
-    read_target: ReadTarget,
-    evidence: Evidence,
-    /// Counts sessions that were opened without an agent, to spread them over the shards.
-    opened: AtomicUsize,
 }
 
 /// Why a runtime did not start.
@@ -106,9 +88,6 @@ impl RuntimeError {
         }
     }
 }
-
-/// How long an actor may make no progress before it is rebuilt elsewhere.
-const HANG_AFTER: Duration = Duration::from_secs(60);
 
 impl Runtime {
     /// Starts everything that a configuration names. When this returns, every component is up.
@@ -461,12 +440,6 @@ impl Drop for Control {
     }
 }
 
-/// One shard per core, unless the configuration says otherwise.
-fn shards_of(config: &Config) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    config.runtime.shards.map_or_else(cores, NonZeroUsize::get)
-}
-
 /// Checks shape, meaning and every component's settings, and reports all problems at once.
 ///
 /// # Errors
@@ -497,135 +470,4 @@ pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
             .extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems::from(problems)) }
-}
-
-/// Everything to be started, with the handles that are handed out.
-struct Components {
-    facilities: Arc<Facilities>,
-    models: Vec<ChildSpec>,
-    environment_children: Vec<ChildSpec>,
-    environments: BTreeMap<String, RunningEnvironment>,
-    agent_children: Vec<ChildSpec>,
-    agents: BTreeMap<String, RunningAgent>,
-}
-
-impl RunningEnvironment {
-    fn new(kind: &EnvironmentKind, ports: Vec<EnvironmentPort>) -> Self {
-        let EnvironmentKind { target, evidence, .. } = kind;
-        Self { ports, read_target: *target, evidence: *evidence, opened: AtomicUsize::new(0) }
-    }
-}
-
-impl Components {
-    fn build(config: &Config, kinds: &Kinds, shards: &Arc<Shards>) -> Result<Self, Problems> {
-        let runtime = &config.runtime;
-        let facilities = Arc::new(Facilities::new(runtime));
-        let each_shard = |name, at_once: usize| SeatMaker {
-            name,
-            shards,
-            facilities: &facilities,
-            runtime,
-            permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
-        };
-        let mut filled = Directory::default();
-        let mut models = Vec::new();
-        for (name, spec) in &config.models {
-            let kind = kinds.model_kind(&spec.kind).expect("checked");
-            let seats = each_shard(name, spec.max_in_flight.get());
-            let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
-            let port = |handle| ModelPort::new(handle, spec.timeout.duration());
-            filled.models.insert(name.clone(), handles.into_iter().map(port).collect());
-            models.extend(specs);
-        }
-        let (mut environment_children, mut environments) = (Vec::new(), BTreeMap::new());
-        for (name, spec) in &config.environments {
-            let kind = kinds.environment_kind(&spec.kind).expect("checked");
-            let seats = each_shard(name, spec.max_sessions.get());
-            let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
-            let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
-            filled.environments.insert(name.clone(), ports.clone());
-            environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
-            environment_children.extend(specs);
-        }
-        let (agent_children, agents) = Self::agents(config, kinds, each_shard)?;
-        facilities.directory.set(filled).expect("set once");
-        Ok(Self { facilities, models, environment_children, environments, agent_children, agents })
-    }
-
-    fn agents<'a>(
-        config: &'a Config,
-        kinds: &Kinds,
-        each_shard: impl Fn(&'a str, usize) -> SeatMaker<'a>,
-    ) -> Result<(Vec<ChildSpec>, BTreeMap<String, RunningAgent>), Problems> {
-        let load: Load = (0..shards_of(config)).map(|_| AtomicUsize::new(0)).collect();
-        let (mut all, mut agents) = (Vec::new(), BTreeMap::new());
-        for (name, spec) in &config.agents {
-            let kind = kinds.agent_kind(&spec.kind).expect("checked");
-            let seats = each_shard(name, Semaphore::MAX_PERMITS);
-            let (specs, ports) = seats.children(|seat| (kind.child)(seat, spec))?;
-            let environment = &config.environments[&spec.environment];
-            let read_target = kinds.environment_kind(&environment.kind).expect("checked").target;
-            let metrics = RolloutMetrics::new(name, &spec.environment);
-            let names = Names { agent: name.clone(), environment: spec.environment.clone() };
-            let dispatcher = Dispatcher::new(names, ports, load.clone(), metrics);
-            agents.insert(name.clone(), RunningAgent { dispatcher, read_target });
-            all.extend(specs);
-        }
-        Ok((all, agents))
-    }
-
-    fn tree(&self, shutdown_timeout: Duration) -> SupervisorSpec {
-        let shutdown = Shutdown::Within(shutdown_timeout);
-        let section = |name: &'static str, children: &[ChildSpec]| {
-            let children: Vec<_> =
-                children.iter().map(|child| child.clone().shutdown(shutdown)).collect();
-            ChildSpec::supervisor(name, move || {
-                let spec = SupervisorSpec::new(name).intensity(tolerance(children.len()));
-                spec.children(children.clone())
-            })
-        };
-        SupervisorSpec::new("root").children([
-            section("models", &self.models),
-            section("environments", &self.environment_children),
-            section("agents", &self.agent_children),
-        ])
-    }
-}
-
-/// How many restarts a section of the tree tolerates: one of each child at the same time, since
-/// everything moves when its shard is lost, and a few more.
-fn tolerance(children: usize) -> Intensity {
-    let children = u32::try_from(children).unwrap_or(u32::MAX);
-    Intensity { max_restarts: children.saturating_add(5), period: Duration::from_secs(10) }
-}
-
-/// Makes a component's seat on every shard.
-struct SeatMaker<'a> {
-    name: &'a str,
-    shards: &'a Arc<Shards>,
-    facilities: &'a Arc<Facilities>,
-    runtime: &'a RuntimeSpec,
-    permits: Arc<Semaphore>,
-}
-
-impl SeatMaker<'_> {
-    /// The component's children, and the ways to them, in the order of the shards.
-    fn children<Port>(
-        &self,
-        child: impl Fn(&Seat<'_>) -> Result<Child<Port>, Vec<Problem>>,
-    ) -> Result<(Vec<ChildSpec>, Vec<Port>), Problems> {
-        let on_shard = |shard| {
-            let seat = Seat {
-                name: self.name,
-                shard,
-                placement: self.shards.placement(shard),
-                hang_after: HANG_AFTER,
-                permits: self.permits.clone(),
-                facilities: self.facilities,
-                runtime: self.runtime,
-            };
-            child(&seat).map_err(Problems::from)
-        };
-        (0..self.shards.len()).map(on_shard).collect()
-    }
 }
