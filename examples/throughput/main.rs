@@ -4,8 +4,8 @@
 //! cargo build --release --examples)
 //! CI: --quick
 //!
-//! The task is `simple_weather` with two model calls and one tool call a rollout, records go to a
-//! JSONL file. Every figure is the median of three runs in this process, or of processes of their own
+//! The work is `simple_weather` with two model calls and one tool call a rollout, 16 rollouts a task;
+//! records go to a JSONL file. Every figure is the median of three runs in this process, or of processes of their own
 //! where memory and start-up are measured.
 #![expect(clippy::print_stdout, reason = "the tables go to stdout")]
 

@@ -41,7 +41,7 @@ pub(crate) fn run_start() -> Result<f64> {
 /// Starts rollouts on a model that takes a minute, and prints what each costs while it waits.
 pub(crate) async fn memory(in_flight: usize) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let workload = Workload::scripted_with_latency(in_flight, in_flight, "60s");
+    let workload = Workload::slow(in_flight, "60s");
     let runtime = workload.start(&folder).await?;
     let before = resident_bytes()?;
     let progress = Arc::new(Progress::default());
@@ -77,7 +77,7 @@ fn resident_bytes() -> Result<u64> {
 /// Makes one rollout and prints its record's length.
 pub(crate) async fn start() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let runtime = Workload::scripted(1, 1).start(&folder).await?;
+    let runtime = Workload::slow(1, "0s").start(&folder).await?;
     let records = MemoryRecorder::new();
     runtime.collect(runtime.collection()?, Arc::new(records.clone()), Arc::default()).await?;
     let record = records.take().pop().ok_or("no record")?;

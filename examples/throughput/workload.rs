@@ -12,9 +12,14 @@ use crate::Result;
 /// What to collect, and with which model.
 pub(crate) struct Workload {
     pub(crate) in_flight: usize,
-    pub(crate) rollouts: usize,
+    pub(crate) tasks: usize,
+    /// Rollouts a task.
+    pub(crate) repeats: usize,
     pub(crate) model: String,
 }
+
+/// A usual size of a group in reinforcement learning.
+const GROUP: usize = 16;
 
 /// What it cost.
 #[derive(Clone, Copy)]
@@ -25,10 +30,11 @@ pub(crate) struct Cost {
 
 impl Workload {
     pub(crate) fn scripted(in_flight: usize, rollouts: usize) -> Self {
-        Self::scripted_with_latency(in_flight, rollouts, "0s")
+        Self { tasks: rollouts.div_ceil(GROUP), repeats: GROUP, ..Self::slow(in_flight, "0s") }
     }
 
-    pub(crate) fn scripted_with_latency(in_flight: usize, rollouts: usize, latency: &str) -> Self {
+    /// One rollout for each of as many tasks as may be in flight, on a model that takes its time.
+    pub(crate) fn slow(in_flight: usize, latency: &str) -> Self {
         let model = format!(
             "kind: scripted
     settings:
@@ -39,7 +45,7 @@ impl Workload {
         - when: {{ after: get_weather }}
           say: '{{{{ output.weather_description }}}}'"
         );
-        Self { in_flight, rollouts, model }
+        Self { in_flight, tasks: in_flight, repeats: 1, model }
     }
 
     pub(crate) fn http(in_flight: usize, rollouts: usize, base_url: &str) -> Self {
@@ -47,14 +53,14 @@ impl Workload {
             "kind: openai
     settings: {{ base_url: '{base_url}', api_key: none, model: mock }}"
         );
-        Self { in_flight, rollouts, model }
+        Self { in_flight, tasks: rollouts.div_ceil(GROUP), repeats: GROUP, model }
     }
 
     /// Writes the dataset and starts a runtime for it.
     pub(crate) async fn start(&self, folder: &TempDir) -> Result<Runtime> {
         let dataset = folder.path().join("tasks.jsonl");
-        write_tasks(&dataset, self.rollouts)?;
-        let Self { in_flight, model, .. } = self;
+        write_tasks(&dataset, self.tasks)?;
+        let Self { in_flight, repeats, model, .. } = self;
         let config = format!(
             "models:
   policy:
@@ -66,7 +72,7 @@ agents:
     environment: weather
     model: policy
     datasets: [{{ name: tasks, type: train, path: '{}' }}]
-collect: {{ output: '{}', max_in_flight: {in_flight} }}",
+collect: {{ output: '{}', repeats: {repeats}, max_in_flight: {in_flight} }}",
             dataset.display(),
             folder.path().join("rollouts.jsonl").display(),
         );
@@ -85,10 +91,11 @@ pub(crate) async fn collect(workload: &Workload) -> Result<Cost> {
     let summary = runtime.collect(collection, Arc::new(recorder), Arc::default()).await?;
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
     runtime.stop().await;
-    if summary.scored != workload.rollouts as u64 {
-        return Err(format!("{} of {} rollouts", summary.scored, workload.rollouts).into());
+    let rollouts = workload.tasks * workload.repeats;
+    if summary.scored != rollouts as u64 {
+        return Err(format!("{} of {rollouts} rollouts", summary.scored).into());
     }
-    let rollouts = workload.rollouts as f64;
+    let rollouts = rollouts as f64;
     Ok(Cost { rate: rollouts / seconds, cpu_micros: cpu * 1e6 / rollouts })
 }
 
