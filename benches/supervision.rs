@@ -1,12 +1,13 @@
-//! Measures what supervision costs: `cargo run --release -p rehearsal-framework --example
-//! supervision_costs` prints the time of a tell, an ask, a session and a restart.
+//! Measures what supervision costs: the time of a tell, an ask, a session and a restart.
+//!
+//! Run: cargo bench --bench supervision
 
-#![expect(clippy::print_stdout, reason = "an example prints what it has found")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it has found")]
 
 use std::time::{Duration, Instant as RealInstant};
 
 use actix::prelude::*;
-use framework::supervision::{
+use rehearsal::framework::supervision::{
     ActorRef, Backoff, ChildSpec, DynamicSupervisor, Handle, Intensity, Placement, StartError,
     Supervised, Supervisor, SupervisorSpec,
 };
