@@ -4,7 +4,7 @@
 //! nothing else to listen.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::{Fatal, out};
+use crate::Fatal;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -57,8 +57,8 @@ pub(crate) async fn show(arguments: Tree) -> Result<ExitCode, Fatal> {
     loop {
         let text = fetch(arguments.address, path).await?;
         let clear = if is_screen { CLEAR } else { "" };
-        out(&format!("{clear}{}", text.trim_end()));
-        if !arguments.watch {
+        let is_read = writeln!(std::io::stdout(), "{clear}{}", text.trim_end()).is_ok();
+        if !arguments.watch || !is_read {
             return Ok(ExitCode::SUCCESS);
         }
         tokio::select! {

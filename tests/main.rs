@@ -9,6 +9,7 @@ mod cpu;
 mod embedding;
 mod faults;
 mod order;
+mod outage;
 mod rescore;
 mod resume;
 mod support;

@@ -20,7 +20,7 @@ use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
 use crate::metrics::RolloutMetrics;
 use crate::model::ModelPort;
 use crate::shards::Shards;
-use crate::supervision::{ChildSpec, Intensity, Shutdown, SupervisorSpec};
+use crate::supervision::{Backoff, ChildSpec, Intensity, Shutdown, SupervisorSpec};
 use crate::wiring::{Directory, Facilities};
 
 /// How long an actor may make no progress before it is rebuilt elsewhere.
@@ -139,7 +139,7 @@ impl Components {
                 children.iter().map(|child| child.clone().shutdown(shutdown)).collect();
             ChildSpec::supervisor(name, move || {
                 let spec = SupervisorSpec::new(name).intensity(tolerance(children.len()));
-                spec.children(children.clone())
+                spec.backoff(RESTART_DELAYS).children(children.clone())
             })
         };
         SupervisorSpec::new("root").children([
@@ -149,6 +149,15 @@ impl Components {
         ])
     }
 }
+
+/// Rollouts wait for an actor that crashes again and again, so it is not kept from them for long.
+const RESTART_DELAYS: Backoff = Backoff {
+    min: Duration::from_millis(10),
+    max: Duration::from_secs(1),
+    factor: 2.0,
+    jitter: 0.2,
+    reset_after: Duration::from_secs(10),
+};
 
 /// How many restarts a section of the tree tolerates: one of each child at the same time, since
 /// everything moves when its shard is lost, and a few more.
