@@ -53,12 +53,13 @@ pub(crate) async fn memory(in_flight: usize) -> Result<()> {
         loop {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
             let now = resident_bytes()?;
-            if progress.snapshot().in_flight == in_flight as u64 && now == last {
+            let settled = now.abs_diff(last) < now / 200;
+            if progress.snapshot().in_flight == in_flight as u64 && settled {
                 break;
             }
             last = now;
         }
-        println!("{}", (last - before) / in_flight as u64);
+        println!("{}", last.saturating_sub(before) / in_flight as u64);
         std::io::stdout().flush()?;
         progress.cancel();
         Result::Ok(())
