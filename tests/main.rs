@@ -8,6 +8,7 @@ mod conformance;
 mod cpu;
 mod embedding;
 mod faults;
+mod judge;
 mod order;
 mod outage;
 mod rescore;

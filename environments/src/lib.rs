@@ -3,8 +3,11 @@
 //! They are NeMo Gym's resources servers under their old names, and behave as those do, down to the
 //! text that a model reads; each file lists where it differs and why.
 
+pub mod equivalence_llm_judge;
+pub mod judge;
 pub mod multineedle;
 pub mod multiverse_math_hard;
+mod pattern;
 pub mod simple_weather;
 pub mod stateful_counter;
 #[cfg(test)]
@@ -16,6 +19,7 @@ use framework::kinds::Kinds;
 #[must_use]
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()
         .environment::<simple_weather::SimpleWeather>()

@@ -10,6 +10,7 @@ mod integer;
 pub mod lax;
 #[cfg(test)]
 pub(super) mod reference;
+mod text;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,7 @@ use serde_json::value::RawValue;
 pub use decode::DecodeError;
 pub use float::{Float, float_repr};
 pub use integer::Integer;
+pub use text::{strip, text_of};
 
 /// A JSON value as Python's `json.loads` returns it.
 #[derive(Clone, Debug)]
