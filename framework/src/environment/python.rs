@@ -8,8 +8,10 @@ mod decode;
 mod float;
 mod integer;
 pub mod lax;
+pub mod pattern;
 #[cfg(test)]
 pub(super) mod reference;
+pub mod text;
 
 use std::borrow::Cow;
 use std::fmt;
