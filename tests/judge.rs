@@ -448,7 +448,10 @@ async fn settings_that_make_no_sense_are_refused() {
             "{ judge_model: judge, judge_prompt_template_fpath: p, judge_prompt_template: '{expected_answer}{generated_answer}' }",
             "are both set",
         ),
-        ("{ judge_model: judge, response_extract_regex: '(' }", "regular expression"),
+        (
+            "{ judge_model: judge, response_extract_regex: '(' }",
+            "response_extract_regex`: missing )",
+        ),
         ("{ judge_model: judge, judge_equal_label: '' }", "two different texts"),
         (
             "{ judge_model: judge, judge_responses_create_params: { temprature: 0 } }",

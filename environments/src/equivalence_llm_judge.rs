@@ -34,6 +34,7 @@
 //! without end fail the verification instead of hanging it. The text in place of an answer that is not
 //! there, `msg_extraction_failure`, and `judge_endpoint_max_concurrency` are those of later versions.
 
+mod extraction;
 mod grading;
 
 use std::collections::BTreeMap;
@@ -42,7 +43,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use framework::cpu::CpuPool;
-use framework::environment::python::{Json, strip, text_of};
+use framework::environment::python::pattern::Pattern;
+use framework::environment::python::text::strip;
+use framework::environment::python::{Json, text_of};
 use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
 use framework::responses::{CreateParams, Item, Response, Role};
 use framework::task::{Row, Target as AnyTarget, TargetError};
@@ -51,7 +54,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::judge::{Inputs, Judge, JudgeSpec, Labels, NoLabel, Template};
-use crate::pattern::{Flags, Pattern, PatternError};
+use crate::transcript::last_assistant_texts;
+use extraction::{Regex, last_value, read_regex, regex};
 use grading::{Answer, Next, Rules};
 
 /// The environment's `settings:`; the names are NeMo Gym's.
@@ -121,9 +125,6 @@ pub struct Config {
 
 /// The question to the judge, unless the configuration has another.
 const PROMPT: &str = include_str!("../prompts/question_answering.txt");
-/// As NeMo Gym applies them.
-const FLAGS: Flags = Flags { multi_line: true, dot_all: true };
-
 fn no_params() -> CreateParams {
     CreateParams::parse(r#"{"input":[]}"#).expect("it is an object of parameters")
 }
@@ -166,21 +167,6 @@ fn read_params<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CreateParam
     fields.insert("input".to_owned(), serde_json::Value::Array(Vec::new()));
     CreateParams::parse(&serde_json::Value::Object(fields).to_string())
         .map_err(serde::de::Error::custom)
-}
-
-/// Reads a regular expression; an empty one is none.
-fn read_regex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
-    let source = Option::<String>::deserialize(deserializer)?;
-    regex(source.as_deref().unwrap_or_default()).map_err(serde::de::Error::custom)
-}
-
-type Regex = Option<Arc<Pattern>>;
-
-fn regex(source: &str) -> Result<Regex, PatternError> {
-    match source {
-        "" => Ok(None),
-        _ => Pattern::compile(source, FLAGS).map(Arc::new).map(Some),
-    }
 }
 
 /// What a row says beyond the prompt.
@@ -263,22 +249,6 @@ fn text(item: &Item) -> Option<String> {
     lines.map(|lines| lines.join("\n")).or_else(|| item.field("content"))
 }
 
-/// What the model said last: its last message, of which only a model's own parts count.
-fn last_said(response: &Response) -> String {
-    #[derive(Deserialize)]
-    struct Part {
-        r#type: Option<String>,
-        text: Option<String>,
-    }
-    let last = response.output.iter().rev().find(|item| item.is_message_of(Role::Assistant));
-    let Some(last) = last else { return String::new() };
-    let own = |part: Part| part.text.filter(|_| part.r#type.as_deref() == Some("output_text"));
-    let parts = last.field::<Vec<Part>>("content");
-    let lines = parts.map(|parts| parts.into_iter().filter_map(own).collect::<Vec<_>>().join("\n"));
-    let text = lines.or_else(|| last.field("content")).unwrap_or_default();
-    strip(&text).to_owned()
-}
-
 /// The environment.
 #[derive(Debug)]
 pub struct EquivalenceJudge {
@@ -340,7 +310,8 @@ impl Environment for EquivalenceJudge {
     ) -> Result<Verdict, EnvironmentError> {
         let answer = Answer::new(self.rules, target.expected_answer(), target.regex.is_some());
         let question = self.extract(target.question.clone(), &self.question_regex).await?;
-        let whole = last_said(response);
+        let whole = last_assistant_texts(response).join("\n");
+        let whole = strip(&whole).to_owned();
         let (generated, whole) = if whole.is_empty() {
             (self.extraction_failure.clone(), self.extraction_failure.clone())
         } else {
@@ -404,11 +375,28 @@ impl EquivalenceJudge {
     /// What a regular expression cuts out of a text: the whole text, if it is not found.
     async fn extract(&self, text: String, regex: &Regex) -> Result<String, EnvironmentError> {
         let Some(regex) = regex.clone() else { return Ok(text) };
-        let found = self.cpu.run(move || match regex.last_value(&text) {
+        let found = self.cpu.run(move || match last_value(&regex, &text) {
             Ok(Some(value)) => Ok(value.to_owned()),
             Ok(None) => Ok(text),
             Err(error) => Err(EnvironmentError::temporary(error)),
         });
         found.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_questions_are_templates() {
+        for source in [PROMPT, include_str!("../prompts/shell_command.txt")] {
+            let template = Template::try_from(source.to_owned()).unwrap();
+            let inputs = Inputs { question: "q", expected_answer: "e", generated_answer: "g" };
+            let filled = template.fill(&inputs);
+            for expected in ["[[A=B]]", "[[A!=B]]", "\nq\n", "\ne\n", "\ng\n"] {
+                assert_eq!(filled.matches(expected).count(), 1, "{expected}");
+            }
+        }
     }
 }

@@ -5,11 +5,12 @@
 
 pub mod equivalence_llm_judge;
 pub mod judge;
+pub mod mcqa;
 pub mod multineedle;
 pub mod multiverse_math_hard;
-mod pattern;
 pub mod simple_weather;
 pub mod stateful_counter;
+mod transcript;
 #[cfg(test)]
 mod trials;
 
@@ -20,6 +21,7 @@ use framework::kinds::Kinds;
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
+        .environment::<mcqa::Mcqa>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()
         .environment::<simple_weather::SimpleWeather>()

@@ -8,9 +8,11 @@ mod decode;
 mod float;
 mod integer;
 pub mod lax;
+pub mod pattern;
 #[cfg(test)]
 pub(super) mod reference;
-mod text;
+mod repr;
+pub mod text;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +24,7 @@ use serde_json::value::RawValue;
 pub use decode::DecodeError;
 pub use float::{Float, float_repr};
 pub use integer::Integer;
-pub use text::{strip, text_of};
+pub use repr::text_of;
 
 /// A JSON value as Python's `json.loads` returns it.
 #[derive(Clone, Debug)]

@@ -1,136 +1,199 @@
-//! Text as Python's `str` makes it, and takes it apart.
+//! Text as Python's `str` sees it: which characters are spaces and letters, `strip`, `split`, and what
+//! `int()` and `float()` make of it.
+//!
+//! Rust and Python differ in four spaces, the separators U+001C to U+001F, and in letters: Python's
+//! `isalpha` takes the general category `L` alone.
 
-use std::fmt::Write as _;
+use std::sync::LazyLock;
 
-use super::{Json, float_repr};
+use fancy_regex::Regex;
 
-/// Text without the whitespace around it, as Python's `str.strip` takes it.
+use super::integer::{DIGITS_MAX, Integer};
+
+/// Whether `str.isspace` holds.
+pub fn is_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+}
+
+/// `str.strip()`.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// Whether Python's `str.isspace` holds: Unicode's whitespace, and four control characters more.
-fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
+/// `" ".join(str.split())`: spaces of all kinds and lengths become one each.
+pub fn join_words(text: &str) -> String {
+    let words: Vec<_> = text.split(is_space).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
-/// What Python's `str()` makes of a value: text as it is, everything else by `repr`.
-pub fn text_of(value: &Json) -> String {
-    if let Json::String(text) = value {
-        return text.to_string();
-    }
-    let mut out = String::new();
-    push_repr(&mut out, value);
-    out
+/// The only character of a text, if `str.isalpha` holds for it.
+pub fn only_letter(text: &str) -> Option<char> {
+    static LETTER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\A\p{L}\z").expect("the pattern is well-formed"));
+    let mut characters = text.chars();
+    let (first, rest) = (characters.next()?, characters.next());
+    let is_letter = rest.is_none()
+        && (first.is_ascii_alphabetic() || LETTER.is_match(text).unwrap_or_default());
+    is_letter.then_some(first)
 }
 
-fn push_repr(out: &mut String, value: &Json) {
-    match value {
-        Json::Null => out.push_str("None"),
-        Json::Bool(true) => out.push_str("True"),
-        Json::Bool(false) => out.push_str("False"),
-        Json::Integer(number) => out.push_str(number.as_str()),
-        Json::Float(number) => out.push_str(&float_repr(*number)),
-        Json::String(text) => push_quoted(out, text),
-        Json::Array(items) => {
-            let pushes = items.iter().map(|item| move |out: &mut String| push_repr(out, item));
-            push_list(out, "[", pushes, "]");
+/// The number that `int()` reads: decimal digits of any script, single underscores between them, a
+/// sign, spaces around (Rust's for once: the separators U+001C to U+001F are none to `int()`).
+pub fn parse_int(text: &str) -> Option<Integer> {
+    let (sign, digits) = signed(text.trim());
+    let digits = without_underscores(digits)?;
+    let digits: Option<String> = digits.chars().map(ascii_digit).collect();
+    let digits = digits.filter(|digits| !digits.is_empty() && digits.len() <= DIGITS_MAX)?;
+    Integer::parse(&format!("{sign}{digits}"))
+}
+
+/// The number that `float()` reads, `nan` and infinities included.
+pub fn parse_float(text: &str) -> Option<f64> {
+    let (sign, unsigned) = signed(text.trim());
+    let word = unsigned.to_ascii_lowercase();
+    if matches!(word.as_str(), "inf" | "infinity" | "nan") {
+        return format!("{sign}{word}").parse().ok();
+    }
+    let plain = without_underscores(unsigned)?;
+    let ascii = |c| {
+        if c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-' {
+            Some(c)
+        } else {
+            ascii_digit(c)
         }
-        Json::Object(entries) => {
-            let pushes = entries.iter().map(|(key, value)| {
-                move |out: &mut String| {
-                    push_quoted(out, key);
-                    out.push_str(": ");
-                    push_repr(out, value);
-                }
-            });
-            push_list(out, "{", pushes, "}");
-        }
+    };
+    let number: String = plain.chars().map(ascii).collect::<Option<_>>()?;
+    let starts_well = number.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if starts_well { format!("{sign}{number}").parse().ok() } else { None }
+}
+
+fn signed(text: &str) -> (&'static str, &str) {
+    match text.as_bytes().first() {
+        Some(b'-') => ("-", &text[1..]),
+        Some(b'+') => ("", &text[1..]),
+        _ => ("", text),
     }
 }
 
-fn push_list(
-    out: &mut String,
-    open: &str,
-    pushes: impl Iterator<Item = impl FnOnce(&mut String)>,
-    close: &str,
-) {
-    out.push_str(open);
-    for (index, push) in pushes.enumerate() {
-        if index > 0 {
-            out.push_str(", ");
-        }
-        push(out);
-    }
-    out.push_str(close);
+/// A number's text without its underscores; `None` unless each stands between two digits.
+fn without_underscores(text: &str) -> Option<String> {
+    let characters: Vec<char> = text.chars().collect();
+    let is_digit = |index: Option<usize>| {
+        index.and_then(|index| characters.get(index)).is_some_and(|c| ascii_digit(*c).is_some())
+    };
+    let stands_well = |(index, character): (usize, &char)| {
+        *character != '_' || (is_digit(index.checked_sub(1)) && is_digit(Some(index + 1)))
+    };
+    characters.iter().enumerate().all(stands_well).then(|| text.replace('_', ""))
 }
 
-/// Text in the quotes that Python chooses. Of what it does not print, only control characters and
-/// invisible spaces are escaped here.
-fn push_quoted(out: &mut String, text: &str) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    out.push(quote);
-    for character in text.chars() {
-        let code = u32::from(character);
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            _ if character == quote => {
-                out.push('\\');
-                out.push(quote);
-            }
-            ' ' => out.push(' '),
-            _ if code <= 0xff && (character.is_control() || matches!(code, 0xa0 | 0xad)) => {
-                let _ = write!(out, "\\x{code:02x}");
-            }
-            _ if character.is_whitespace() || matches!(code, 0x200b..=0x200f | 0xfeff) => {
-                let _ = write!(out, "\\u{code:04x}");
-            }
-            _ => out.push(character),
-        }
+/// The ASCII digit of the same value as a decimal digit of whatever script.
+fn ascii_digit(character: char) -> Option<char> {
+    static DIGIT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\A\p{Nd}\z").expect("the pattern is well-formed"));
+    if character.is_ascii() {
+        return character.is_ascii_digit().then_some(character);
     }
-    out.push(quote);
+    let is_digit = |code: u32| {
+        let text = char::from_u32(code).map(String::from);
+        text.is_some_and(|text| DIGIT.is_match(&text).unwrap_or_default())
+    };
+    let code = u32::from(character);
+    if !is_digit(code) {
+        return None;
+    }
+    // Each script's digits stand in a row of ten; the mathematical ones in five rows without a gap.
+    const MATHEMATICAL: std::ops::RangeInclusive<u32> = 0x1d7ce..=0x1d7ff;
+    let value = if MATHEMATICAL.contains(&code) {
+        (code - MATHEMATICAL.start()) % 10
+    } else {
+        (1..10).take_while(|back| is_digit(code - back)).count() as u32
+    };
+    char::from_digit(value, 10)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::reference;
     use super::*;
-    use crate::environment::python::reference;
 
     #[test]
-    fn values_become_the_text_that_python_makes() {
-        let values = [
-            "null",
-            "true",
-            "false",
-            "42",
-            "-0",
-            "1.0",
-            "1e-05",
-            "1e22",
-            "NaN",
-            "\"it's\"",
-            "[]",
-            "{}",
-            r#"["a",1,null,[true]]"#,
-            r#"["it's"]"#,
-            r#"["a\"b'c"]"#,
-            r#"{"k":{"x":[1.5]}}"#,
-            r#"["\n\t\r\\\u0000\u007f\u0085\u00a0\u00ad\u2028\u200b\u00e9"]"#,
-        ];
-        let script =
-            "import json,sys\nfor line in sys.stdin: print(json.dumps(str(json.loads(line))))";
-        let Some(output) = reference::python(script, &values.join("\n")) else { return };
-        for (value, expected) in values.iter().zip(output.lines()) {
-            let expected: String = serde_json::from_str(expected).unwrap();
-            assert_eq!(text_of(&Json::parse(value).unwrap()), expected, "{value}");
+    fn spaces_and_letters_are_pythons() {
+        assert_eq!(strip("\u{1c}\u{a0} a b\u{3000}\n"), "a b");
+        assert_eq!(join_words(" a\u{1f}\n b\tc "), "a b c");
+        for (text, letter) in [("a", true), ("é", true), ("ب", true), ("1", false), ("", false)] {
+            assert_eq!(only_letter(text).is_some(), letter, "{text}");
+        }
+        for text in ["ab", "\u{2160}", "\u{24b6}", "\u{301}", "_"] {
+            assert_eq!(only_letter(text), None, "{text}");
         }
     }
 
     #[test]
-    fn whitespace_is_pythons() {
-        assert_eq!(strip("\u{1c}\u{1f}\u{85}\u{a0} a\u{200b}\u{2028}\n"), "a\u{200b}");
+    fn pythons_own_int_and_float_agree() {
+        const SCRIPT: &str = r#"
+import json, sys
+def read(kind, text):
+    try: return repr(kind(text))
+    except ValueError: return None
+print(json.dumps([[read(int, text), read(float, text)] for text in json.load(sys.stdin)]))
+"#;
+        let texts = [
+            "",
+            " ",
+            "1",
+            " 12\n",
+            "-3",
+            "+4",
+            "+-5",
+            "--6",
+            "1_000",
+            "_1",
+            "1_",
+            "1__0",
+            "1.5",
+            "25.0",
+            ".5",
+            "5.",
+            ".",
+            "1e3",
+            "1E-2",
+            "e3",
+            "1e",
+            "1_0.2_5",
+            "1_.5",
+            "1._5",
+            "1e1_0",
+            "nan",
+            "-NaN",
+            "inf",
+            "+Infinity",
+            "infinit",
+            "\u{663}\u{664}",
+            "１２",
+            "𝟙𝟚",
+            "\u{1d7ff}",
+            "²",
+            "½",
+            "0x10",
+            "1 2",
+            "\u{1c}7",
+            "\u{1c}\u{663}",
+            "\u{b}7\u{c}",
+            "true",
+            "007",
+            "-0",
+            "1e999",
+            "१.५",
+        ];
+        let Some(output) = reference::python(SCRIPT, &serde_json::to_string(&texts[..]).unwrap())
+        else {
+            return;
+        };
+        let expected: Vec<[Option<String>; 2]> = serde_json::from_str(&output).unwrap();
+        for (text, [int, float]) in texts.iter().zip(expected) {
+            assert_eq!(parse_int(text).map(|int| int.to_string()), int, "{text:?}");
+            assert_eq!(parse_float(text).map(super::super::float_repr), float, "{text:?}");
+        }
     }
 }
