@@ -10,9 +10,9 @@ use metrics::{Counter, Gauge, Histogram};
 use super::{
     CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_BREAKER_OPENS, MODEL_BREAKER_STATE,
     MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES, MODEL_RETRIES_REFUSED,
-    MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS,
-    ROLLOUTS_IN_FLIGHT, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION,
-    VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
+    MODEL_TOKEN_PREFIX_BREAKS, MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS,
+    ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS,
+    TOOL_DURATION, VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -110,6 +110,7 @@ impl RolloutMetrics {
 pub struct ModelMetrics {
     requests: CounterSet,
     retries: CounterSet,
+    token_prefix_breaks: Counter,
     duration: Histogram,
     tokens_input: Counter,
     tokens_output: Counter,
@@ -126,6 +127,7 @@ impl ModelMetrics {
                 MODEL_REQUESTS.with([&requested, status])
             }),
             retries: CounterSet::new(&[], move |reason| MODEL_RETRIES.with([&retried, reason])),
+            token_prefix_breaks: MODEL_TOKEN_PREFIX_BREAKS.with([model]),
             duration: MODEL_REQUEST_DURATION.with([model]),
             tokens_input: MODEL_TOKENS.with([model, "input"]),
             tokens_output: MODEL_TOKENS.with([model, "output"]),
@@ -153,6 +155,11 @@ impl ModelMetrics {
     /// Counts a request that is sent again, and why.
     pub fn retry(&self, reason: &'static str) {
         self.retries.increment(reason);
+    }
+
+    /// Counts an answer whose prompt's token ids do not begin with those of the conversation so far.
+    pub fn token_prefix_broken(&self) {
+        self.token_prefix_breaks.increment(1);
     }
 }
 

@@ -4,7 +4,7 @@
 //! The kind is found by the `type` tag, or by shape where the tag is absent, so that a wrong item
 //! gives one precise error instead of one per alternative.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,6 +23,8 @@ struct Inner {
     text: Box<RawValue>,
     kind: ItemKind,
     tokens: Option<TokenData>,
+    /// The token fields as text, once somebody has written them.
+    tokens_text: OnceLock<Box<str>>,
 }
 
 /// What an item is, with what the runtime itself has to look at.
@@ -183,7 +185,7 @@ impl Item {
             Rewrite::None => text,
             Rewrite::Without { tag, fields } => without(&text, tag, fields)?,
         };
-        Ok(Self(Arc::new(Inner { text, kind, tokens })))
+        Ok(Self::of(text, kind, tokens))
     }
 
     /// A message whose content is plain text.
@@ -239,7 +241,7 @@ impl Item {
             status: "completed",
         };
         let text = to_raw_value(&item).expect("plain data serialises to JSON");
-        Self(Arc::new(Inner { text, kind: ItemKind::FunctionCall(call), tokens: None }))
+        Self::of(text, ItemKind::FunctionCall(call), None)
     }
 
     /// The output of a function call, for the model to read.
@@ -256,15 +258,18 @@ impl Item {
 
     fn built(kind: ItemKind, item: &impl Serialize) -> Self {
         let text = to_raw_value(item).expect("plain data serialises to JSON");
-        Self(Arc::new(Inner { text, kind, tokens: None }))
+        Self::of(text, kind, None)
+    }
+
+    fn of(text: Box<RawValue>, kind: ItemKind, tokens: Option<TokenData>) -> Self {
+        Self(Arc::new(Inner { text, kind, tokens, tokens_text: OnceLock::new() }))
     }
 
     /// The same item carrying the tokens of the call that made it.
     #[must_use]
     pub fn with_tokens(&self, tokens: TokenData) -> Self {
         let inner = &*self.0;
-        let (text, kind) = (inner.text.clone(), inner.kind.clone());
-        Self(Arc::new(Inner { text, kind, tokens: Some(tokens) }))
+        Self::of(inner.text.clone(), inner.kind.clone(), Some(tokens))
     }
 
     /// What the item is.
@@ -320,14 +325,26 @@ impl Item {
     /// Appends the item's whole JSON, token fields included.
     pub fn write_json(&self, out: &mut String) {
         let text = self.0.text.get();
-        let Some(tokens) = &self.0.tokens else {
+        if self.0.tokens.is_none() {
             out.push_str(text);
             return;
-        };
+        }
         let open = text.trim_end().strip_suffix('}').expect("an item's text is a JSON object");
         out.push_str(open);
-        tokens.write_into(out);
+        self.write_tokens(out);
         out.push('}');
+    }
+
+    /// Appends the token fields, if there are any, to the inside of an object's text that is not
+    /// empty. Long arrays become text once, however often they are sent and recorded.
+    pub fn write_tokens(&self, object: &mut String) {
+        let Some(tokens) = &self.0.tokens else { return };
+        let text = self.0.tokens_text.get_or_init(|| {
+            let mut text = String::new();
+            tokens.write_into(&mut text);
+            text.into()
+        });
+        object.push_str(text);
     }
 }
 
