@@ -10,6 +10,7 @@ mod differential;
 mod embedding;
 mod faults;
 mod judge;
+mod models;
 mod order;
 mod outage;
 mod rescore;

@@ -40,6 +40,7 @@
 //! Not there: several base URLs, the `/completions` backend, audio in `metadata`.
 
 mod completion;
+mod conversion;
 mod messages;
 mod object;
 mod parameters;
@@ -51,20 +52,21 @@ mod thought;
 mod tokens;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use framework::config::Secret;
 use framework::metrics::ModelMetrics;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{Fields, IncompleteReason, Request, Response};
+use framework::responses::{IncompleteReason, Response};
+use framework::task::RolloutKey;
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 
-use crate::upstream::{Address, HttpConfig, Upstream};
-use messages::{Message, Rules, Unsupported};
-use parameters::{Extras, Parameters};
-use reply::Reader;
+use crate::upstream::{Address, Failures, HttpConfig, Upstream};
+use conversion::Body;
+use parameters::Extras;
 use tokens::Found;
+
+pub use conversion::Conversion;
 
 /// The model's `settings:`; most names are NeMo Gym's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -136,11 +138,6 @@ fn yes() -> bool {
     true
 }
 
-/// Fields that settings cannot set.
-const RESERVED: [&str; 3] = ["messages", "model", "stream"];
-/// Fields of a request that decide about its tokens.
-const TOKENIZED: [&str; 5] =
-    ["model", "tools", "chat_template_kwargs", "mm_processor_kwargs", "required_prefix_token_ids"];
 /// Words by which vLLM says that the conversation has left no room for an answer.
 const NO_ROOM: &str = "max_tokens must be at least 1, got -";
 
@@ -150,11 +147,11 @@ pub struct ChatCompletions {
     upstream: Upstream,
     /// Where prompts become token ids; there in training alone.
     tokenizer: Option<Upstream>,
-    reader: Reader,
-    rules: Rules,
+    conversion: Conversion,
     metrics: ModelMetrics,
     name: Box<str>,
-    config: Arc<Config>,
+    base_url: Box<str>,
+    on_break: OnBreak,
 }
 
 impl Model for ChatCompletions {
@@ -162,9 +159,8 @@ impl Model for ChatCompletions {
     type Config = Config;
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        check(&config)?;
+        let conversion = Conversion::new(&config)?;
         let tokens = config.return_token_id_information;
-        let separate_reasoning = config.uses_reasoning_parser;
         let upstream = |base_url: &str, path| {
             let address = Address {
                 base_url,
@@ -180,34 +176,32 @@ impl Model for ChatCompletions {
         Ok(Self {
             upstream: upstream(&config.base_url, "chat/completions")?,
             tokenizer: tokens.then(|| upstream(root, "tokenize")).transpose()?,
-            reader: Reader { model: config.model.as_str().into(), separate_reasoning, tokens },
-            rules: Rules {
-                separate_reasoning: separate_reasoning
-                    && !config.preserve_reasoning_in_assistant_content,
-                send_reasoning: config.uses_interleaved_reasoning,
-                developer_as_system: config.replace_developer_role_with_system,
-                tokens,
-            },
+            conversion,
             metrics: ModelMetrics::new(wiring.name()),
             name: wiring.name().into(),
-            config: Arc::new(config),
+            base_url: config.base_url.into(),
+            on_break: config.on_token_prefix_break,
         })
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
         let Generate { request, deadline, key } = &message;
-        let Body { fields, messages, is_over } = self.body(request)?;
+        let Body { fields, messages, is_over } = self.conversion.body(request)?;
         let params = &request.params;
         if is_over {
-            return Ok(self.reader.silence(params, IncompleteReason::ContentFilter));
+            return Ok(self.conversion.reader.silence(params, IncompleteReason::ContentFilter));
         }
-        let body = whole(&fields, &messages);
-        let read = |text: &str, failures: &_| self.reader.read(text, params, failures);
+        let body = conversion::whole(&fields, &messages);
+        let read =
+            |text: &str, failures: &Failures| self.conversion.reader.read(text, params, failures);
         let answer = self.upstream.ask(body, *deadline, read).await;
         let mut reply = match answer {
             Ok(reply) => reply,
             Err(error) if is_too_long(&error) => {
-                return Ok(self.reader.silence(params, IncompleteReason::MaxOutputTokens));
+                return Ok(self
+                    .conversion
+                    .reader
+                    .silence(params, IncompleteReason::MaxOutputTokens));
             }
             Err(error) => return Err(error),
         };
@@ -215,8 +209,8 @@ impl Model for ChatCompletions {
             None => return Ok(reply.response),
             Some(Found::All(tokens)) => tokens,
             Some(Found::WithoutPrompt(generated)) => {
-                let body = self.tokenizer_body(&fields, &messages);
-                let read = |text: &str, failures: &crate::upstream::Failures| {
+                let body = conversion::tokenizer_body(&fields, &messages);
+                let read = |text: &str, failures: &Failures| {
                     tokens::of_tokenizer(text).map_err(|error| failures.malformed(error))
                 };
                 let tokenizer = self.tokenizer.as_ref().expect("it is there in training");
@@ -230,79 +224,8 @@ impl Model for ChatCompletions {
     }
 }
 
-/// A request in its parts.
-struct Body {
-    fields: Fields,
-    /// A JSON list.
-    messages: String,
-    /// There is nothing more to be asked.
-    is_over: bool,
-}
-
 impl ChatCompletions {
-    fn body(&self, request: &Request) -> Result<Body, ModelError> {
-        let unsupported = |Unsupported(reason)| ModelError::Unsupported { reason };
-        let parameters = Parameters::new(&request.params).map_err(unsupported)?;
-        let instructions = parameters.instructions.as_deref();
-        let messages: Vec<Message<'_>> =
-            messages::messages(instructions, request.input(), self.rules).map_err(unsupported)?;
-        let is_over =
-            !self.config.sequential_reasoning_allowed && messages::ends_in_silence(&messages);
-        let fields = self.fields(&parameters).map_err(unsupported)?;
-        Ok(Body { fields, messages: messages::write(&messages), is_over })
-    }
-
-    /// Everything but the messages.
-    fn fields(&self, parameters: &Parameters) -> Result<Fields, Unsupported> {
-        let config = &*self.config;
-        let mut fields = Fields::default();
-        for (name, value) in config.extra_body.iter().chain(&parameters.extra_body) {
-            fields.set(name, value);
-        }
-        for (name, value) in parameters.fields.iter() {
-            fields.set_raw(name, value.to_owned());
-        }
-        if config.return_token_id_information {
-            // Null would ask for no log-probabilities at all.
-            fields.set("logprobs", &true);
-            fields.set("top_logprobs", &0);
-            fields.set("return_tokens_as_token_ids", &true);
-            if config.request_prompt_and_generation_token_ids {
-                fields.set("return_token_ids", &true);
-            }
-        }
-        let mut kwargs = config.chat_template_kwargs.clone();
-        kwargs.extend(parameters.chat_template_kwargs.clone());
-        if !kwargs.is_empty() {
-            fields.set("chat_template_kwargs", &kwargs);
-        }
-        for (name, value) in &config.sampling_overrides {
-            fields.set(name, value);
-        }
-        fields.set("model", &config.model);
-        let is_one = |n: &serde_json::value::RawValue| n.get() == "1";
-        if fields.get_set("n").is_some_and(|n| !is_one(n)) {
-            return Err(Unsupported("`n`: a rollout takes one choice".to_owned()));
-        }
-        if fields.contains("stream") || fields.contains("messages") {
-            return Err(Unsupported("`metadata.extra_body` has `stream` or `messages`".to_owned()));
-        }
-        Ok(fields)
-    }
-
-    fn tokenizer_body(&self, fields: &Fields, messages: &str) -> String {
-        let mut own = Fields::default();
-        for (name, value) in fields.iter().filter(|(name, _)| TOKENIZED.contains(name)) {
-            own.set_raw(name, value.to_owned());
-        }
-        whole(&own, messages)
-    }
-
-    fn report(
-        &self,
-        found: tokens::Break,
-        key: &framework::task::RolloutKey,
-    ) -> Result<(), ModelError> {
+    fn report(&self, found: tokens::Break, key: &RolloutKey) -> Result<(), ModelError> {
         let tokens::Break { at, expected } = found;
         self.metrics.token_prefix_broken();
         let reason = format!(
@@ -310,24 +233,13 @@ impl ChatCompletions {
              they part at {at}"
         );
         tracing::warn!(model = &*self.name, rollout = %key, "{reason}");
-        match self.config.on_token_prefix_break {
+        match self.on_break {
             OnBreak::Report => Ok(()),
             OnBreak::Fail => {
-                Err(ModelError::Malformed { endpoint: self.config.base_url.clone(), reason })
+                Err(ModelError::Malformed { endpoint: self.base_url.to_string(), reason })
             }
         }
     }
-}
-
-/// The request's JSON.
-fn whole(fields: &Fields, messages: &str) -> String {
-    let mut body = String::with_capacity(messages.len() + 1024);
-    body.push('{');
-    fields.write_into(&mut body);
-    object::push_key(&mut body, "messages");
-    body.push_str(messages);
-    body.push('}');
-    body
 }
 
 fn is_too_long(error: &ModelError) -> bool {
@@ -336,16 +248,4 @@ fn is_too_long(error: &ModelError) -> bool {
         ModelError::BadRequest { message, .. } => message.contains(NO_ROOM),
         _ => false,
     }
-}
-
-fn check(config: &Config) -> Result<(), BuildError> {
-    for (map, name) in
-        [(&config.extra_body, "extra_body"), (&config.sampling_overrides, "sampling_overrides")]
-    {
-        if let Some(field) = RESERVED.iter().find(|field| map.contains_key(**field)) {
-            let message = format!("`settings.{name}.{field}`: rollouts need this field");
-            return Err(BuildError::new(message));
-        }
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ mod training;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framework::responses::{CreateParams, Item};
+use framework::responses::{CreateParams, Item, Request};
 use framework::task::{RolloutKey, TaskId};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -36,8 +36,8 @@ fn request(params: &Value, history: &Value) -> Request {
 /// What is sent for a request.
 fn sent(settings: &Value, params: &Value) -> Result<Value, ModelError> {
     let model = model_at("http://localhost/v1", settings).unwrap();
-    let Body { fields, messages, .. } = model.body(&request(params, &json!([])))?;
-    Ok(serde_json::from_str(&whole(&fields, &messages)).unwrap())
+    let body = model.conversion.request(&request(params, &json!([])))?;
+    Ok(serde_json::from_str(&body).unwrap())
 }
 
 /// The messages for some input.

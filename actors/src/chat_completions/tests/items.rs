@@ -67,6 +67,14 @@ fn people_say_what_they_said() {
             json!({ "role": "assistant", "tool_calls": [chat_call("c", "f", "{}")] }),
             json!({ "role": "assistant", "content": null, "tool_calls": [chat_call("c", "f", "{}")] }),
         ),
+    ] {
+        assert_eq!(messages_of(&inline(), &json!([item])), json!([expected]), "{item}");
+    }
+}
+
+#[test]
+fn pictures_videos_sounds_and_files_are_parts() {
+    for (item, expected) in [
         (
             user(&json!([{ "type": "input_image", "image_url": "data:x", "detail": "low" }])),
             user(
