@@ -15,6 +15,7 @@ use crate::metrics;
 
 use super::cell::{Counters, Life};
 use super::mailbox::{Channel, Port, Sent};
+use super::waits::Wait;
 
 /// Why an ask has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -226,6 +227,7 @@ where
         sent: Sent<M>,
         deadline: Instant,
     ) -> Result<M::Result, AskError> {
+        let _wait = Wait::begin(self.port.cell());
         match self.await_reply(&*channel, sent, deadline).await? {
             Answer::Reply(reply) => Ok(reply),
             Answer::Returned(message) => {
@@ -242,7 +244,10 @@ where
     pub async fn tell(&self, mut message: M, deadline: Instant) -> Result<(), TellError<M>> {
         loop {
             let place = match self.try_place() {
-                Err(NoPlace::Full) => self.await_place(deadline).await,
+                Err(NoPlace::Full) => {
+                    let _wait = Wait::begin(self.port.cell());
+                    self.await_place(deadline).await
+                }
                 place => place,
             };
             match place {
@@ -277,6 +282,7 @@ where
         deadline: Instant,
         mut sendings: Sendings,
     ) -> Result<M::Result, AskError> {
+        let _wait = Wait::begin(self.port.cell());
         loop {
             let place = match self.try_place() {
                 Err(NoPlace::Full) => self.await_place(deadline).await,
