@@ -113,7 +113,7 @@ impl<A: Actor<Context = Supervised<A>>> Incarnation<A> {
                 // A future spawned for the first time in this very poll had no one to wake until now.
                 self.context.spawned().register(cx.waker());
                 if self.context.spawned().has_woken() {
-                    continue;
+                    cx.waker().wake_by_ref();
                 }
                 return Poll::Pending;
             }
