@@ -225,6 +225,31 @@ pub(super) async fn rollouts_that_hang_outside_of_models_and_tools_end_with_thei
 }
 
 #[tokio::test]
+async fn an_agents_own_rollout_timeout_holds_for_its_rollouts() {
+    const SCENE: &str = "own_timeout";
+    let folder = Folder::new();
+    Scene::set(SCENE, vec![mishap(Place::Agent, Fault::Hang, [7])]);
+    folder.write("tasks.jsonl", &ledger::dataset(20));
+    let tasks = folder.path("tasks.jsonl");
+    let own = format!("settings: {{ scene: {SCENE} }}");
+    let data = format!("datasets: [{{ name: tasks, type: example, path: '{}' }}]", tasks.display());
+    let yaml = format!(
+        "models: {{ m: {{ kind: clerk, {own} }} }}
+environments: {{ e: {{ kind: ledger, {own} }} }}
+agents: {{ a: {{ kind: bookkeeper, model: m, environment: e, rollout_timeout: 2s, {data}, {own} }} }}
+collect: {{ output: unused }}
+"
+    );
+    let config = Loader::new().text("own_timeout", &yaml).load().unwrap();
+    let runtime = Runtime::start(config, &ledger::kinds()).await.unwrap();
+    let collection = runtime.collection().unwrap();
+    let summary = runtime.collect(collection, Arc::new(MemoryRecorder::new()), Arc::default());
+    // With the collection's 30 minutes this would not end.
+    assert_eq!(summary.await.unwrap().scored, 20);
+    runtime.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_can_kill_what_is_not_there() {
     const SCENE: &str = "nobody";
     let folder = Folder::new();
