@@ -50,6 +50,7 @@ mod spec;
 mod supervisor;
 mod task;
 mod tree;
+mod waits;
 
 pub use cell::ActorStats;
 pub use census::publish_metrics;

@@ -18,6 +18,7 @@ use crate::metrics;
 use super::cell::{Counters, Life};
 use super::mailbox::{Channel, Port};
 use super::reply::{ReplyWait, Waited};
+use super::waits::Wait;
 
 /// Why an ask has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -203,7 +204,7 @@ where
                 Stage::Repeated(self.ask_repeatedly(message, deadline, Sendings::None).boxed())
             }
         };
-        Ask { handle: self, deadline, stage }
+        Ask { handle: self, deadline, stage, noted: None }
     }
 
     /// Sends a message for a reply, if there is room right now.
@@ -235,7 +236,10 @@ where
     pub async fn tell(&self, mut message: M, deadline: Instant) -> Result<(), TellError<M>> {
         loop {
             let place = match self.try_place() {
-                Err(NoPlace::Full) => self.await_place(deadline).await,
+                Err(NoPlace::Full) => {
+                    let _wait = Wait::begin(self.port.cell());
+                    self.await_place(deadline).await
+                }
                 place => place,
             };
             match place {
@@ -270,6 +274,7 @@ where
         deadline: Instant,
         mut sendings: Sendings,
     ) -> Result<M::Result, AskError> {
+        let _wait = Wait::begin(self.port.cell());
         loop {
             let place = match self.try_place() {
                 Err(NoPlace::Full) => self.await_place(deadline).await,
@@ -381,6 +386,8 @@ struct Ask<'a, M: Message> {
     handle: &'a Handle<M>,
     deadline: Instant,
     stage: Stage<'a, M>,
+    /// Who waits for whom here, once it has been polled.
+    noted: Option<Wait>,
 }
 
 enum Stage<'a, M: Message> {
@@ -399,8 +406,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = loop {
-            let Self { handle, deadline, stage } = &mut *self;
+            let Self { handle, deadline, stage, noted } = &mut *self;
             let handle: &Handle<M> = handle;
+            noted.get_or_insert_with(|| Wait::begin(handle.port.cell()));
             let answer = match stage {
                 Stage::Repeated(asking) => break ready!(asking.as_mut().poll(cx)),
                 Stage::First(wait) => {
