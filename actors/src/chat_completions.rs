@@ -18,6 +18,7 @@
 //! | `content_filter` | incomplete, `content_filter` |
 //! | `abort`, `error` | no response: it is asked for again |
 //! | the conversation is too long for the model (400) | one empty message, incomplete, `max_output_tokens` |
+//! | a filter does not let the conversation through (400 of Azure) | one empty message, incomplete, `content_filter` |
 //!
 //! # Differs from NeMo Gym
 //!
@@ -61,7 +62,7 @@ use framework::task::RolloutKey;
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 
-use crate::upstream::{Address, Failures, HttpConfig, Upstream};
+use crate::upstream::{Address, Failures, HttpConfig, KeyIn, Upstream};
 use conversion::Body;
 use parameters::Extras;
 use tokens::Found;
@@ -96,6 +97,10 @@ pub struct Config {
     /// Whether `developer` becomes `system`. Default: no.
     #[serde(default)]
     pub replace_developer_role_with_system: bool,
+    /// Whether the limit of output tokens is sent as `max_completion_tokens`, as newer models of OpenAI
+    /// want it, instead of `max_tokens`. Default: no.
+    #[serde(default)]
+    pub uses_max_completion_tokens: bool,
     /// Whether token ids and log-probabilities are asked for and kept, for training. Default: no.
     #[serde(default)]
     pub return_token_id_information: bool,
@@ -123,6 +128,31 @@ pub struct Config {
     pub http: HttpConfig,
 }
 
+impl Config {
+    /// The default settings of a model at an endpoint.
+    pub fn new(base_url: &str, model: &str) -> Self {
+        Self {
+            base_url: base_url.to_owned(),
+            api_key: Secret::default(),
+            model: model.to_owned(),
+            uses_reasoning_parser: true,
+            uses_interleaved_reasoning: true,
+            preserve_reasoning_in_assistant_content: false,
+            sequential_reasoning_allowed: true,
+            replace_developer_role_with_system: false,
+            uses_max_completion_tokens: false,
+            return_token_id_information: false,
+            request_prompt_and_generation_token_ids: true,
+            on_token_prefix_break: OnBreak::Report,
+            chat_template_kwargs: Extras::new(),
+            extra_body: Extras::new(),
+            sampling_overrides: Extras::new(),
+            default_headers: BTreeMap::new(),
+            http: HttpConfig::default(),
+        }
+    }
+}
+
 /// What happens when the token ids of a conversation do not go on from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +170,8 @@ fn yes() -> bool {
 
 /// Words by which vLLM says that the conversation has left no room for an answer.
 const NO_ROOM: &str = "max_tokens must be at least 1, got -";
+/// Words by which Azure says that its filter does not let the conversation through.
+const FILTERED: &str = "content management policy";
 
 /// A model behind an endpoint of the Chat Completions API.
 #[derive(Debug)]
@@ -159,29 +191,7 @@ impl Model for ChatCompletions {
     type Config = Config;
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        let conversion = Conversion::new(&config)?;
-        let tokens = config.return_token_id_information;
-        let upstream = |base_url: &str, path| {
-            let address = Address {
-                base_url,
-                path,
-                api_key: &config.api_key,
-                headers: &config.default_headers,
-                model: &config.model,
-            };
-            Upstream::new(&address, config.http.clone(), wiring)
-        };
-        let root = config.base_url.trim_end_matches('/');
-        let root = root.strip_suffix("/v1").unwrap_or(root);
-        Ok(Self {
-            upstream: upstream(&config.base_url, "chat/completions")?,
-            tokenizer: tokens.then(|| upstream(root, "tokenize")).transpose()?,
-            conversion,
-            metrics: ModelMetrics::new(wiring.name()),
-            name: wiring.name().into(),
-            base_url: config.base_url.into(),
-            on_break: config.on_token_prefix_break,
-        })
+        Self::at(&config.base_url.clone(), KeyIn::Bearer, config, wiring)
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
@@ -197,13 +207,10 @@ impl Model for ChatCompletions {
         let answer = self.upstream.ask(body, *deadline, read).await;
         let mut reply = match answer {
             Ok(reply) => reply,
-            Err(error) if is_too_long(&error) => {
-                return Ok(self
-                    .conversion
-                    .reader
-                    .silence(params, IncompleteReason::MaxOutputTokens));
-            }
-            Err(error) => return Err(error),
+            Err(error) => match silenced(&error) {
+                Some(reason) => return Ok(self.conversion.reader.silence(params, reason)),
+                None => return Err(error),
+            },
         };
         let tokens = match reply.tokens.take() {
             None => return Ok(reply.response),
@@ -225,6 +232,42 @@ impl Model for ChatCompletions {
 }
 
 impl ChatCompletions {
+    /// A model at a URL below which is `/chat/completions`.
+    ///
+    /// # Errors
+    /// Fails if the settings make no sense together.
+    pub(crate) fn at(
+        base_url: &str,
+        key_in: KeyIn,
+        config: Config,
+        wiring: &Wiring,
+    ) -> Result<Self, BuildError> {
+        let conversion = Conversion::new(&config)?;
+        let tokens = config.return_token_id_information;
+        let upstream = |base_url: &str, path| {
+            let address = Address {
+                base_url,
+                path,
+                api_key: &config.api_key,
+                key_in,
+                headers: &config.default_headers,
+                model: &config.model,
+            };
+            Upstream::new(&address, config.http.clone(), wiring)
+        };
+        let root = base_url.trim_end_matches('/');
+        let root = root.strip_suffix("/v1").unwrap_or(root);
+        Ok(Self {
+            upstream: upstream(base_url, "chat/completions")?,
+            tokenizer: tokens.then(|| upstream(root, "tokenize")).transpose()?,
+            conversion,
+            metrics: ModelMetrics::new(wiring.name()),
+            name: wiring.name().into(),
+            base_url: base_url.into(),
+            on_break: config.on_token_prefix_break,
+        })
+    }
+
     fn report(&self, found: tokens::Break, key: &RolloutKey) -> Result<(), ModelError> {
         let tokens::Break { at, expected } = found;
         self.metrics.token_prefix_broken();
@@ -242,10 +285,16 @@ impl ChatCompletions {
     }
 }
 
-fn is_too_long(error: &ModelError) -> bool {
+/// Why an endpoint refuses to say anything more to this conversation, if that is what it does.
+fn silenced(error: &ModelError) -> Option<IncompleteReason> {
     match error {
-        ModelError::ContextLength { .. } => true,
-        ModelError::BadRequest { message, .. } => message.contains(NO_ROOM),
-        _ => false,
+        ModelError::ContextLength { .. } => Some(IncompleteReason::MaxOutputTokens),
+        ModelError::BadRequest { message, .. } if message.contains(NO_ROOM) => {
+            Some(IncompleteReason::MaxOutputTokens)
+        }
+        ModelError::BadRequest { message, .. } if message.contains(FILTERED) => {
+            Some(IncompleteReason::ContentFilter)
+        }
+        _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each.
 
+pub mod azure_openai;
 pub mod chat_completions;
 pub mod jsonl;
 pub mod memory;
@@ -16,6 +17,7 @@ use framework::kinds::Kinds;
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
         .agent::<tool_loop::ToolLoop>()
+        .model::<azure_openai::AzureOpenai>()
         .model::<chat_completions::ChatCompletions>()
         .model::<openai::Openai>()
         .model::<replay::Replay>()

@@ -104,6 +104,8 @@ impl Conversion {
             fields.set(name, value);
         }
         for (name, value) in parameters.fields.iter() {
+            let is_limit = name == "max_tokens" && config.uses_max_completion_tokens;
+            let name = if is_limit { "max_completion_tokens" } else { name };
             fields.set_raw(name, value.to_owned());
         }
         if config.return_token_id_information {

@@ -92,17 +92,24 @@ async fn how_a_generation_ended_decides_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_conversation_that_is_too_long_is_an_incomplete_response() {
+async fn a_conversation_that_is_refused_for_what_it_is_makes_an_incomplete_response() {
+    const LENGTH: &str = "max_output_tokens";
+    const FILTER: &str = "content_filter";
     for (status, body, expected) in [
-        (400, "This model's maximum context length is 9 tokens", Ok(())),
-        (400, "'max_tokens' is too large: 5. This model's maximum context length is 9", Ok(())),
-        (400, "max_tokens must be at least 1, got -3.", Ok(())),
+        (400, "This model's maximum context length is 9 tokens", Ok(LENGTH)),
+        (400, "'max_tokens' is too large: 5. This model's maximum context length is 9", Ok(LENGTH)),
+        (400, "max_tokens must be at least 1, got -3.", Ok(LENGTH)),
         (
             400,
             "Unsupported parameter: 'max_tokens'; use 'max_completion_tokens'",
             Err("bad_request"),
         ),
-        (422, "maximum context length", Ok(())),
+        (422, "maximum context length", Ok(LENGTH)),
+        (
+            400,
+            "The response was filtered due to Azure OpenAI's content management policy.",
+            Ok(FILTER),
+        ),
         (500, "maximum context length", Err("unavailable")),
     ] {
         let body = json!({ "error": { "message": body } }).to_string();
@@ -110,13 +117,10 @@ async fn a_conversation_that_is_too_long_is_an_incomplete_response() {
         let model = model_at(endpoint.url(), &json!({})).unwrap();
         let answer = model.generate(generate(&json!({ "input": "hi" }), &json!([]))).await;
         match expected {
-            Ok(()) => {
+            Ok(reason) => {
                 let response = serde_json::to_value(answer.unwrap()).unwrap();
                 assert_eq!(plain(&response["output"]), json!([message("")]), "{body}");
-                assert_eq!(
-                    response["incomplete_details"],
-                    json!({ "reason": "max_output_tokens" })
-                );
+                assert_eq!(response["incomplete_details"], json!({ "reason": reason }));
             }
             Err(status) => assert_eq!(answer.unwrap_err().status(), status, "{body}"),
         }

@@ -255,6 +255,9 @@ fn layers_lie_in_their_order() {
         "chat_template_kwargs": { "a": 1, "b": 2 }, "model": "m", "messages": [],
     });
     assert_eq!(sent(&settings, &params).unwrap(), expected);
+    let newer = json!({ "uses_max_completion_tokens": true });
+    let limit = sent(&newer, &json!({ "input": [], "max_output_tokens": 5 })).unwrap();
+    assert_eq!(limit, json!({ "max_completion_tokens": 5, "model": "m", "messages": [] }));
     for extra_body in [r#"{"n":2}"#, r#"{"stream":true}"#, r#"{"messages":[]}"#] {
         let params = json!({ "input": [], "metadata": { "extra_body": extra_body } });
         assert_eq!(sent(&json!({}), &params).unwrap_err().status(), "unsupported", "{extra_body}");
