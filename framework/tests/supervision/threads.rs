@@ -1,7 +1,7 @@
 //! What needs real threads: blocked arbiters and arbiters that are gone.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use actix::{Arbiter, System};
 use framework::supervision::{
@@ -222,6 +222,26 @@ fn a_first_future_that_another_thread_wakes_is_polled_again() {
             assert_eq!(a.handle().ask(Spawn, deadline).await, Ok(()));
             root.shutdown().await;
         }
+    });
+}
+
+#[test]
+fn a_child_that_was_killed_by_hand_stays_on_its_thread() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let moves = Arc::new(AtomicUsize::new(0));
+        let (handle, counted) = (arbiters[0].handle(), moves.clone());
+        let placement = Placement::new(move |relocation| {
+            counted.fetch_add(usize::from(relocation == Relocation::Move), SeqCst);
+            handle.clone()
+        });
+        let (a, spec) = world.worker_at("stays", 16, placement);
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        root.kill("test/stays").unwrap();
+        until(|| generations(&root) == [2]).await;
+        assert_eq!((a.increment().await, moves.load(SeqCst)), (Ok(1), 0));
+        root.shutdown().await;
     });
 }
 
