@@ -42,6 +42,7 @@ mod mailbox;
 mod placement;
 mod policy;
 mod reference;
+mod reply;
 mod report;
 mod runner;
 mod spawned;
