@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rehearsal::environments::mcqa::Mcqa;
+use rehearsal::environments::structured_outputs::StructuredOutputs;
 use rehearsal::framework::environment::Environment;
 use rehearsal::framework::responses::{Item, Response};
 use rehearsal::framework::task::{Row, Target};
@@ -101,5 +102,6 @@ async fn main() -> Result<(), Failure> {
     let chosen: Vec<_> = std::env::args().skip(1).filter(|kind| !kind.starts_with('-')).collect();
     println!("{:<34} {:>13} {:>13} {:>13}", "verifier", "on one core", "p50", "p99");
     measure::<Mcqa>(&chosen, "{}").await?;
+    measure::<StructuredOutputs>(&chosen, "{}").await?;
     Ok(())
 }

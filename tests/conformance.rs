@@ -222,10 +222,20 @@ fn mcqa_replays_as_recorded() {
 }
 
 #[test]
+fn structured_outputs_replays_as_recorded() {
+    replays_as_recorded("structured_outputs");
+}
+
+#[test]
 fn recorded_rewards_are_verified_again() {
-    for kind in
-        ["simple_weather", "stateful_counter", "multineedle", "multiverse_math_hard", "mcqa"]
-    {
+    for kind in [
+        "simple_weather",
+        "stateful_counter",
+        "multineedle",
+        "multiverse_math_hard",
+        "mcqa",
+        "structured_outputs",
+    ] {
         verifies_as_recorded(kind);
     }
 }

@@ -8,6 +8,7 @@ pub mod multineedle;
 pub mod multiverse_math_hard;
 pub mod simple_weather;
 pub mod stateful_counter;
+pub mod structured_outputs;
 mod transcript;
 #[cfg(test)]
 mod trials;
@@ -23,4 +24,5 @@ pub fn register(kinds: Kinds) -> Kinds {
         .environment::<multiverse_math_hard::MultiverseMath>()
         .environment::<simple_weather::SimpleWeather>()
         .environment::<stateful_counter::StatefulCounter>()
+        .environment::<structured_outputs::StructuredOutputs>()
 }
