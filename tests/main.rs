@@ -6,6 +6,7 @@ mod bad_input;
 mod catalog;
 mod conformance;
 mod cpu;
+mod differential;
 mod embedding;
 mod faults;
 mod order;
