@@ -144,3 +144,8 @@ fn agrees(kind: &str) {
 fn mcqa_agrees_with_pythons_regular_expressions() {
     agrees("mcqa");
 }
+
+#[test]
+fn instruction_following_agrees_with_nltk_and_langdetect() {
+    agrees("instruction_following");
+}
