@@ -47,7 +47,7 @@ def tokens(text):
 
 def sentences(text):
     kept, end = "<prd>", "<stop>"
-    starter = r"(?:Mr|Mrs|Ms|Dr|Prof|Capt|Cpt|Lt|(?:He|She|It|They|Their|Our|We|But|However|That|This)\s|Wherever)"
+    starter = r"(Mr|Mrs|Ms|Dr|Prof|Capt|Cpt|Lt|(?:He|She|It|They|Their|Our|We|But|However|That|This)\s|Wherever)"
     text = f" {text}  ".replace("\n", " ")
     text = re.sub(r"(Mrs|Mr|Ms|St|Dr)\.", rf"\1{kept}", text)
     text = re.sub(r"\.(com|net|org|io|gov|edu|me)", rf"{kept}\1", text)
@@ -55,10 +55,10 @@ def sentences(text):
     text = re.sub(r"\.\.+", lambda dots: kept * len(dots[0]) + end, text)
     text = text.replace("Ph.D.", f"Ph{kept}D{kept}")
     text = re.sub(r"\s([A-Za-z])\. ", rf" \1{kept} ", text)
-    text = re.sub(rf"([A-Z]\.[A-Z]\.(?:[A-Z]\.)?) (?={starter})", rf"\1{end} ", text)
+    text = re.sub(rf"([A-Z]\.[A-Z]\.(?:[A-Z]\.)?) {starter}", rf"\1{end} \2", text)
     text = re.sub(r"([A-Za-z])\.([A-Za-z])\.([A-Za-z])\.", rf"\1{kept}\2{kept}\3{kept}", text)
     text = re.sub(r"([A-Za-z])\.([A-Za-z])\.", rf"\1{kept}\2{kept}", text)
-    text = re.sub(rf" (Inc|Ltd|Jr|Sr|Co)\. (?={starter})", rf" \1{end} ", text)
+    text = re.sub(rf" (Inc|Ltd|Jr|Sr|Co)\. {starter}", rf" \1{end} \2", text)
     text = re.sub(r" (Inc|Ltd|Jr|Sr|Co)\.", rf" \1{kept}", text)
     text = re.sub(r" ([A-Za-z])\.", rf" \1{kept}", text)
     for before, after in [(".”", "”."), ('."', '".'), ('!"', '"!'), ('?"', '"?')]:
@@ -246,6 +246,8 @@ RULES = {
     "count:counting_composition": composition,
 }
 
+LANGUAGES = "en es pt ar hi fr ru de ja it bn uk th ur ta te bg ko pl he fa vi ne sw kn mr gu pa ml fi".split()
+
 # Rules that ask NLTK.
 NLTK = {
     "keywords:keyword_specific_position", "keywords:start_end", "length_constraints:number_sentences",
@@ -351,6 +353,38 @@ def following(chance, rule, kwargs):
     return made.get(rule) or prose() * chance.randint(1, 3)
 
 
+def sharpened(chance, rule, kwargs, answer):
+    """The arguments with a limit that the answer just meets or just misses, or with what it really has."""
+    count = {
+        "length_constraints:number_sentences": lambda: ("num_sentences", len(PUNKT.tokenize(answer))),
+        "length_constraints:number_words": lambda: ("num_words", len(re.findall(r"\w+", answer))),
+        "change_case:capital_word_frequency": lambda: ("capital_frequency", sum(token.isupper() for token in tokens(answer))),
+        "keywords:frequency": lambda: ("frequency", found(kwargs["keyword"].strip(), answer)),
+        "keywords:letter_frequency": lambda: ("let_frequency", answer.lower().count(kwargs["letter"].lower())),
+        "letters:letter_counting": lambda: ("N", max(1, len(re.findall("[a-zA-Z]", answer)))),
+        "count:lowercase_counting": lambda: ("N", max(1, len(re.findall(r"\b[a-z]+\b", answer)) - 1)),
+        "detectable_content:number_placeholders": lambda: ("num_placeholders", len(re.findall(r"\[.*?\]", answer))),
+        "detectable_format:number_highlighted_sections": lambda: ("num_highlights", highlights(answer)),
+    }.get(rule)
+    if count:
+        key, limit = count()
+        return {**kwargs, key: limit + chance.randint(0, 1)}
+    if rule == "language:response_language":
+        guess = [code for code in LANGUAGES if is_in(answer, code)]
+        return {"language": guess[0]} if len(guess) == 1 else kwargs
+    split = sentences(answer)
+    if rule == "keywords:keyword_specific_position" and split:
+        n = chance.randrange(len(split))
+        words = tokens(split[n])
+        m = chance.randrange(len(words)) if words else 0
+        return {"keyword": words[m], "n": n + 1, "m": m + 1} if words else kwargs
+    if rule.startswith("first_word:") and answer.split():
+        return {"first_word": answer.split()[0].swapcase()}
+    if rule.startswith("last_word:") and answer.split() and last_bare(answer):
+        return {"last_word": last_bare(answer)}
+    return kwargs
+
+
 def obeys(rule, kwargs, answer):
     try:
         return bool(RULES[rule](answer, **kwargs))
@@ -387,12 +421,16 @@ def row(chance):
 
 
 def answer(chance, row):
+    """An answer to a row, whose arguments are sharpened by it."""
     made = text(chance, NLTK.intersection(row["instruction_id_list"]))
     if chance.random() < 0.5:
         made = following(chance, row["instruction_id_list"][0], row["kwargs"][0]) + chance.choice(["", "", made[:40]])
     if chance.random() < 0.2:
         made = chance.choice(["Sure:\n", "**", "\n"]) + made + chance.choice(["\nBye.", "**", ""])
-    return made.upper() if chance.random() < 0.05 else made.lower() if chance.random() < 0.05 else made
+    made = made.upper() if chance.random() < 0.05 else made.lower() if chance.random() < 0.05 else made
+    pairs = zip(row["instruction_id_list"], row["kwargs"])
+    row["kwargs"] = [sharpened(chance, rule, kwargs, made) if chance.random() < 0.6 else kwargs for rule, kwargs in pairs]
+    return made
 
 
 def message(text):
