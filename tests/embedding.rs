@@ -1,6 +1,7 @@
 //! Rehearsal inside other programs: any tokio runtime, many rollouts at once, and nothing left
 //! behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rehearsal::framework::collection::RolloutPolicy;
@@ -9,7 +10,9 @@ use rehearsal::framework::runtime::SubmitError;
 use rehearsal::prelude::*;
 
 use crate::support::command::Folder;
-use crate::support::{until, wait_until};
+use crate::support::scene::{Fault, Mishap, Place, Scene};
+use crate::support::scrape::Scrape;
+use crate::support::{ledger, until, wait_until};
 
 /// A counter world, with metrics served.
 const COUNTER: &str = r#"
@@ -112,6 +115,104 @@ async fn two_thousand_rollouts_offered_at_once_all_come_back() {
     }
 }
 
+/// An agent that opens a session and has it scored.
+struct Hasty(Ports);
+
+impl Agent for Hasty {
+    const KIND: &'static str = "hasty";
+    type Config = serde::de::IgnoredAny;
+
+    fn new(_: Self::Config, ports: Ports, _: &Wiring) -> Result<Self, BuildError> {
+        Ok(Self(ports))
+    }
+
+    async fn attempt(&self, attempt: Attempt) -> Result<Rollout, Failure> {
+        let Attempt { task, deadline, .. } = attempt;
+        let session = self.0.environment.open(task, deadline).await?;
+        let response = Arc::new(Response::new("r", Arc::from("nobody"), Vec::new()));
+        let verdict = session.verify(response.clone(), deadline).await?;
+        let timings = rehearsal::framework::rollout::Timings::default();
+        Ok(Rollout { response, verdict, truncated: None, steps: 0, timings })
+    }
+}
+
+/// The memory of this process that is in use.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+/// Those that hold a session, and those that wait for one, in the measure of what a rollout weighs.
+const OFFERED: u32 = 65_536;
+const SESSIONS: u32 = 256;
+const QUEUED_BYTES_MAX: u64 = 8 << 10;
+
+#[test]
+fn sixty_five_thousand_rollouts_offered_at_once_queue_cheaply_and_none_is_refused() {
+    if std::env::var_os(ALONE).is_none() {
+        let said = alone(
+            "embedding::sixty_five_thousand_rollouts_offered_at_once_queue_cheaply_and_none_is_refused",
+        );
+        let figure = said.lines().find(|line| line.ends_with("bytes for each that waits"));
+        println!("{}", figure.unwrap());
+        return;
+    }
+    const SCENE: &str = "offered_at_once";
+    let held = Mishap {
+        place: Place::Open,
+        fault: Fault::Slow,
+        rows: BTreeSet::from([0]),
+        visits: u32::MAX,
+    };
+    let scene = Scene::set(SCENE, vec![held]);
+    let own = format!("settings: {{ scene: {SCENE} }}");
+    let yaml = format!(
+        "models: {{ m: {{ kind: clerk, {own} }} }}
+environments: {{ e: {{ kind: ledger, max_sessions: {SESSIONS}, {own} }} }}
+agents: {{ a: {{ kind: hasty, environment: e, model: m }} }}
+runtime: {{ shards: 2 }}
+telemetry: {{ prometheus: '127.0.0.1:0' }}
+"
+    );
+    let config = Loader::new().text("offered", &yaml).load().unwrap();
+    let program = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    program.block_on(async {
+        let kinds = ledger::kinds().agent::<Hasty>();
+        let runtime = Arc::new(Runtime::start(config, &kinds).await.unwrap());
+        let row = r#"{"responses_create_params":{"input":"Book 0."},"amount":0}"#;
+        let task = runtime.task("a", "a/b/0".into(), row).unwrap();
+        let before = resident_bytes();
+        let mut rollouts = tokio::task::JoinSet::new();
+        for repeat in 0..OFFERED {
+            let (runtime, task) = (runtime.clone(), task.clone());
+            rollouts.spawn(async move {
+                runtime.submit("a", &task, repeat, RolloutPolicy::default()).await
+            });
+        }
+        let scrape = || Scrape::of(runtime.metrics_address().unwrap());
+        let messages = |section| {
+            let actor = format!("actor=\"{section}/");
+            scrape().sum("rehearsal_actor_messages_total", &[&actor])
+        };
+        until("all of them wait for a session", || messages("environments") >= f64::from(OFFERED))
+            .await;
+        assert_eq!(scene.visits(Place::Open, 0), SESSIONS);
+        let each = resident_bytes().saturating_sub(before) / u64::from(OFFERED);
+        println!("{each} bytes for each that waits");
+        assert!(each <= QUEUED_BYTES_MAX, "{each} bytes for each");
+        scene.release();
+        let mut ended = 0;
+        while let Some(rollout) = rollouts.join_next().await {
+            assert_eq!(rollout.unwrap().unwrap().verdict.reward.get(), 0.0);
+            ended += 1;
+        }
+        assert_eq!(ended, OFFERED);
+        for name in ["rehearsal_mailbox_rejected_total", "rehearsal_ask_failures_total"] {
+            assert_eq!(scrape().sum(name, &[]), 0.0, "{name}");
+        }
+    });
+}
+
 #[tokio::test]
 async fn a_name_that_nobody_has_and_a_row_that_is_no_task_are_refused() {
     let runtime = Runtime::start(config(), &rehearsal::kinds()).await.unwrap();
@@ -152,18 +253,21 @@ fn count(what: &str) -> usize {
 /// Set in the process that counts, as tests run side by side in this one.
 const ALONE: &str = "REHEARSAL_TEST_ALONE";
 
-/// Runs a test of this binary in a process of its own.
-fn alone(test: &str) {
+/// Runs a test of this binary in a process of its own, and returns what it has printed.
+fn alone(test: &str) -> String {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", test]).env(ALONE, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let arguments = ["--exact", "--show-output", test];
+    let output = command.args(arguments).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    said
 }
 
 #[test]
 fn stopping_ends_every_thread_and_closes_every_file() {
     if std::env::var_os(ALONE).is_none() {
-        return alone("embedding::stopping_ends_every_thread_and_closes_every_file");
+        alone("embedding::stopping_ends_every_thread_and_closes_every_file");
+        return;
     }
     let program = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // What is made once per process is made here.
@@ -179,7 +283,8 @@ fn stopping_ends_every_thread_and_closes_every_file() {
 #[test]
 fn a_runtime_that_is_dropped_without_a_stop_goes_too() {
     if std::env::var_os(ALONE).is_none() {
-        return alone("embedding::a_runtime_that_is_dropped_without_a_stop_goes_too");
+        alone("embedding::a_runtime_that_is_dropped_without_a_stop_goes_too");
+        return;
     }
     let program = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     program.block_on(roll_out_once());
@@ -196,7 +301,8 @@ fn a_runtime_that_is_dropped_without_a_stop_goes_too() {
 #[test]
 fn a_runtime_collects_again_and_again_without_growing() {
     if std::env::var_os(ALONE).is_none() {
-        return alone("embedding::a_runtime_collects_again_and_again_without_growing");
+        alone("embedding::a_runtime_collects_again_and_again_without_growing");
+        return;
     }
     let folder = Folder::new();
     folder.write("tasks.jsonl", &[ROW; 10].join("\n"));

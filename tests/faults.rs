@@ -3,3 +3,5 @@
 mod actors;
 mod matrix;
 mod recorder;
+mod root;
+mod supervisors;

@@ -63,13 +63,29 @@ struct Noted {
     noted: String,
 }
 
-async fn note(_: &Logbook, log: &mut Vec<String>, args: Note) -> Result<Noted, ToolError> {
-    log.push(format!("begin {}", args.word));
+type Log = RefCell<Vec<String>>;
+
+async fn note(_: &Logbook, log: &mut Log, args: Note) -> Result<Noted, ToolError> {
+    begin_and_end(log, args).await
+}
+
+/// Looks a word up.
+#[derive(Deserialize, JsonSchema)]
+struct Look {
+    word: String,
+}
+
+async fn look(_: &Logbook, log: &Log, Look { word }: Look) -> Result<Noted, ToolError> {
+    begin_and_end(log, Note { word }).await
+}
+
+async fn begin_and_end(log: &Log, args: Note) -> Result<Noted, ToolError> {
+    log.borrow_mut().push(format!("begin {}", args.word));
     // Whoever else could run now would.
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    log.push(format!("end {}", args.word));
+    log.borrow_mut().push(format!("end {}", args.word));
     Ok(Noted { noted: args.word })
 }
 
@@ -77,7 +93,7 @@ impl Environment for Logbook {
     const KIND: &'static str = "logbook";
     type Config = NoSettings;
     type Target = Anything;
-    type Session = Vec<String>;
+    type Session = Log;
 
     fn new(_: NoSettings, _: &Wiring) -> Result<Self, BuildError> {
         Ok(Self)
@@ -85,15 +101,16 @@ impl Environment for Logbook {
 
     fn tools(tools: &mut Tools<Self>) {
         tools.add("note", note);
+        tools.add_shared("look", look);
     }
 
-    async fn open(&self, _: &Anything) -> Result<Vec<String>, EnvironmentError> {
-        Ok(Vec::new())
+    async fn open(&self, _: &Anything) -> Result<Log, EnvironmentError> {
+        Ok(Log::default())
     }
 
     async fn verify(
         &self,
-        log: Vec<String>,
+        log: Log,
         _: &Anything,
         _: &Response,
     ) -> Result<Verdict, EnvironmentError> {
@@ -121,7 +138,15 @@ runtime: { shards: 1 }";
 }
 
 fn call(id: &str, arguments: &str) -> Value {
-    json!({ "type": "function_call", "call_id": id, "name": "note", "arguments": arguments })
+    call_of("note", id, arguments)
+}
+
+fn call_of(tool: &str, id: &str, arguments: &str) -> Value {
+    json!({ "type": "function_call", "call_id": id, "name": tool, "arguments": arguments })
+}
+
+fn looking(word: &str) -> Value {
+    call_of("look", word, &json!({ "word": word }).to_string())
 }
 
 fn noting(word: &str) -> Value {
@@ -149,21 +174,51 @@ fn outputs(rollout: &Rollout) -> Vec<(String, String)> {
     outputs.map(|item| (field(item, "call_id"), field(item, "output"))).collect()
 }
 
+/// One rollout of a step with these calls: the log, and the outputs' call ids.
+async fn one_step(parallel: bool, calls: &[Value]) -> (Vec<String>, Vec<String>) {
+    let params = json!({ "input": "Go.", "parallel_tool_calls": parallel });
+    let rollout = roll_out(params, "{}", json!([response(calls), response(&[said("!")])])).await;
+    (log(&rollout), outputs(&rollout).into_iter().map(|(id, _)| id).collect())
+}
+
+fn sorted(lines: &[String]) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    lines.sort();
+    lines
+}
+
 #[tokio::test]
-async fn calls_of_one_step_never_overlap_and_their_outputs_stand_in_call_order() {
+async fn calls_that_only_look_run_side_by_side_if_the_request_allows_it() {
+    let calls = ["c", "a", "b"].map(looking);
+    let (log, ids) = one_step(true, &calls).await;
+    assert_eq!(log[..3], ["begin c", "begin a", "begin b"]);
+    assert_eq!(sorted(&log[3..]), ["end a", "end b", "end c"]);
+    assert_eq!(ids, ["c", "a", "b"]);
+    let (log, ids) = one_step(false, &calls).await;
+    assert_eq!(log, ["begin c", "end c", "begin a", "end a", "begin b", "end b"]);
+    assert_eq!(ids, ["c", "a", "b"]);
+}
+
+#[tokio::test]
+async fn a_call_that_may_change_the_session_has_it_to_itself_between_those_that_look() {
+    let (first, last) = (["a", "b"].map(looking), ["d", "e"].map(looking));
+    let (log, ids) = one_step(true, &[&first[..], &[noting("c")], &last[..]].concat()).await;
+    assert_eq!(log[..2], ["begin a", "begin b"]);
+    assert_eq!(sorted(&log[2..4]), ["end a", "end b"]);
+    assert_eq!(log[4..8], ["begin c", "end c", "begin d", "begin e"]);
+    assert_eq!(sorted(&log[8..]), ["end d", "end e"]);
+    assert_eq!(ids, ["a", "b", "c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn calls_that_may_change_the_session_never_overlap_and_their_outputs_stand_in_call_order() {
     for parallel in [true, false] {
-        let params = json!({ "input": "Go.", "parallel_tool_calls": parallel });
-        let calls = ["c", "a", "d", "b"].map(noting);
-        let rollout =
-            roll_out(params, "{}", json!([response(&calls), response(&[said("!")])])).await;
-        let expected: Vec<_> = ["c", "a", "d", "b"]
-            .iter()
-            .flat_map(|w| [format!("begin {w}"), format!("end {w}")])
-            .collect();
-        assert_eq!(log(&rollout), expected, "parallel: {parallel}");
-        let ids: Vec<_> = outputs(&rollout).into_iter().map(|(id, _)| id).collect();
+        let (log, ids) = one_step(parallel, &["c", "a", "d", "b"].map(noting)).await;
+        let words = ["c", "a", "d", "b"].iter();
+        let expected: Vec<_> =
+            words.flat_map(|w| [format!("begin {w}"), format!("end {w}")]).collect();
+        assert_eq!(log, expected, "parallel: {parallel}");
         assert_eq!(ids, ["c", "a", "d", "b"], "parallel: {parallel}");
-        assert_eq!(rollout.steps, 2);
     }
 }
 

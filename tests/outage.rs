@@ -97,6 +97,8 @@ async fn an_endpoint_that_is_down_is_left_alone_and_the_rollouts_wait_for_it() {
     let breaker = || runtime.status().endpoints[0].breaker;
     until("the breaker opens", || breaker() == BreakerState::Open).await;
     // Those that were on their way, and a probe or a few on a slow machine.
+    let tree = runtime.tree().to_string();
+    assert!(tree.contains("policy/1 up") && tree.contains("policy breaker open"), "{tree}");
     let asked = patient.requests.load(Ordering::Relaxed);
     assert!(asked <= ROLLOUTS + 10, "{asked} requests to an endpoint that is down");
     patient.is_up.store(true, Ordering::Relaxed);

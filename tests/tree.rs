@@ -42,7 +42,8 @@ async fn the_command_shows_the_actors_of_a_running_process_and_its_endpoints() {
         "root [one_for_one] up, 0 restarts",
         "      policy/1 up, generation 1, 0 queued",
         "        sessions 0 of 100000 sessions, 0 queued",
-        "  remote breaker closed, 0 of 0 recent requests failed",
+        "      remote/0 up, generation 1, 0 queued, remote breaker closed, 0 of 0 recent requests failed",
+        "      remote/1 up, generation 1, 0 queued, remote breaker closed, 0 of 0 recent requests failed",
     ] {
         assert!(ended.stdout.contains(line.trim_start()), "`{line}` is not in:\n{}", ended.stdout);
     }
@@ -60,6 +61,12 @@ async fn the_tree_is_also_json_with_everything_in_it() {
     let actor = &models["children"][0];
     assert_eq!((&actor["path"], &actor["generation"]), (&"models/policy/0".into(), &1.into()));
     assert_eq!(actor["kind"]["actor"]["queued"], 0);
+    assert_eq!(actor["kind"]["actor"]["endpoints"], Value::Array(Vec::new()));
+    let remote = &models["children"][2];
+    assert_eq!(remote["path"], "models/remote/0");
+    assert_eq!(remote["kind"]["actor"]["endpoints"][0]["breaker"], "closed");
+    assert_eq!(remote["kind"]["actor"]["waits_for"], Value::Array(Vec::new()));
+    assert_eq!(shown["endpoints"][0]["component"], "models/remote");
     assert_eq!(shown["endpoints"][0]["breaker"], "closed");
     assert_eq!(runtime.status().tree.children.len(), 3);
     runtime.stop().await;

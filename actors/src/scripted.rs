@@ -188,8 +188,7 @@ impl Model for Scripted {
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
-        let conversation = Conversation::new(&message.request);
-        let (reply, latency) = self.reply(&conversation, &message.key);
+        let (reply, latency) = self.take(message);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
@@ -216,6 +215,11 @@ impl Scripted {
     }
 
     /// What is replied, and how long that takes.
+    /// The reply to a request, and how long it is to take. The request itself need not wait along.
+    fn take(&self, message: Generate) -> (Result<Response, ModelError>, Duration) {
+        self.reply(&Conversation::new(&message.request), &message.key)
+    }
+
     fn reply(
         &self,
         conversation: &Conversation<'_>,

@@ -109,6 +109,23 @@ impl Trajectory {
             timings: Timings::default(),
         })
     }
+
+    /// Adds what the model said.
+    fn take(&mut self, mut response: Response) -> Said {
+        self.steps += 1;
+        self.usage = add_usage(self.usage, response.usage);
+        let first = self.request.history.len();
+        self.request.history.append(&mut response.output);
+        let incomplete = response.incomplete.as_ref().map(limit_of);
+        self.last = Some(response);
+        if let Some(limit) = incomplete {
+            return Said::Incomplete(limit);
+        }
+        let said = &self.request.history[first..];
+        let spoke = said.iter().any(|item| item.is_message_of(Role::Assistant));
+        let calls: Vec<_> = said.iter().filter_map(Item::as_function_call).cloned().collect();
+        if calls.is_empty() && spoke { Said::LastWord } else { Said::Calls(calls) }
+    }
 }
 
 /// The task's parameters, with the environment's tools if the task brings none of its own.
@@ -120,6 +137,16 @@ fn with_tools(params: &Arc<CreateParams>, session: &Session) -> Result<Arc<Creat
     let set = params.set("tools", tools.as_ref().to_owned());
     set.map_err(|error| Failure::permanent(Culprit::Agent, error))?;
     Ok(Arc::new(params))
+}
+
+/// What the model said in a step.
+enum Said {
+    /// Less than it was about to.
+    Incomplete(Limit),
+    /// That these tools be called; none, if it has only thought.
+    Calls(Vec<FunctionCall>),
+    /// A message without calls.
+    LastWord,
 }
 
 /// How a step leaves the loop.
@@ -140,24 +167,14 @@ impl ToolLoop {
         let request = trajectory.request.clone();
         let model = &self.ports.model;
         let answer = model.generate(request, attempt.key.clone(), attempt.deadline).await;
-        let mut response = answer.map_err(|error| model.failure(error))?;
+        let response = answer.map_err(|error| model.failure(error))?;
         trajectory.timings.model += asked.elapsed();
-        trajectory.steps += 1;
-        trajectory.usage = add_usage(trajectory.usage, response.usage);
-        let first = trajectory.request.history.len();
-        trajectory.request.history.append(&mut response.output);
-        let incomplete = response.incomplete.as_ref().map(limit_of);
-        trajectory.last = Some(response);
-        if let Some(limit) = incomplete {
-            return Ok(Step::Truncated(limit));
-        }
-        let said = &trajectory.request.history[first..];
-        let spoke = said.iter().any(|item| item.is_message_of(Role::Assistant));
-        let calls: Vec<FunctionCall> =
-            said.iter().filter_map(Item::as_function_call).cloned().collect();
-        if calls.is_empty() {
-            return Ok(if spoke { Step::Done } else { Step::Again });
-        }
+        let calls = match trajectory.take(response) {
+            Said::Incomplete(limit) => return Ok(Step::Truncated(limit)),
+            Said::Calls(calls) if !calls.is_empty() => calls,
+            Said::Calls(_) => return Ok(Step::Again),
+            Said::LastWord => return Ok(Step::Done),
+        };
         let called = Instant::now();
         let outputs = self.run_calls(attempt, session, &calls).await?;
         trajectory.timings.tools += called.elapsed();

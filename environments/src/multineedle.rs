@@ -101,8 +101,8 @@ impl Environment for Multineedle {
     }
 
     fn tools(tools: &mut Tools<Self>) {
-        tools.add("get_synonym_value", get_synonym_value);
-        tools.add(EXTRACT, extract_synonym_values);
+        tools.add_shared("get_synonym_value", get_synonym_value);
+        tools.add_shared(EXTRACT, extract_synonym_values);
     }
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
@@ -122,7 +122,7 @@ impl Environment for Multineedle {
 
 async fn get_synonym_value(
     _: &Multineedle,
-    (): &mut (),
+    (): &(),
     GetSynonymValue { synonym }: GetSynonymValue,
 ) -> Result<SynonymValue, ToolError> {
     Ok(SynonymValue { synonym_value: synonym.chars().map(u64::from).sum() })
@@ -130,7 +130,7 @@ async fn get_synonym_value(
 
 async fn extract_synonym_values(
     _: &Multineedle,
-    (): &mut (),
+    (): &(),
     _: ExtractSynonymValues,
 ) -> Result<Extracted, ToolError> {
     Ok(Extracted { success: true })

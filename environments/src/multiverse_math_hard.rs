@@ -106,8 +106,8 @@ impl Environment for MultiverseMath {
 
     fn tools(tools: &mut Tools<Self>) {
         for operation in &OPERATIONS {
-            let run = async |_: &Self, (): &mut (), arguments| solve(operation, &arguments);
-            let tool = tools.add(operation.name, run).described(operation.description);
+            let run = async |_: &Self, (): &(), arguments| solve(operation, &arguments);
+            let tool = tools.add_shared(operation.name, run).described(operation.description);
             (operation.offer)(tool);
         }
         tools.on_unknown(|_| ToolError::detail("Function not found"));

@@ -54,7 +54,7 @@ impl Environment for SimpleWeather {
     }
 
     fn tools(tools: &mut Tools<Self>) {
-        tools.add("get_weather", get_weather);
+        tools.add_shared("get_weather", get_weather);
     }
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
@@ -68,7 +68,7 @@ impl Environment for SimpleWeather {
 
 async fn get_weather(
     _: &SimpleWeather,
-    (): &mut (),
+    (): &(),
     GetWeather { city }: GetWeather,
 ) -> Result<Weather, ToolError> {
     let weather_description = format!("The weather in {city} is cold.");

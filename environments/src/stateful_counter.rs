@@ -70,7 +70,7 @@ impl Environment for StatefulCounter {
 
     fn tools(tools: &mut Tools<Self>) {
         tools.add("increment_counter", increment);
-        tools.add("get_counter_value", get_value).ignoring_arguments();
+        tools.add_shared("get_counter_value", get_value).ignoring_arguments();
     }
 
     async fn open(&self, target: &Target) -> Result<BigInt, EnvironmentError> {
@@ -98,7 +98,7 @@ async fn increment(
 
 async fn get_value(
     _: &StatefulCounter,
-    counter: &mut BigInt,
+    counter: &BigInt,
     GetValue {}: GetValue,
 ) -> Result<Value, ToolError> {
     let count = Integer::parse(&counter.to_string()).ok_or_else(too_long)?;

@@ -37,10 +37,12 @@ pub struct Collection {
     pub failure_limit: Option<NonZeroU64>,
     /// Rollouts in flight at a time.
     pub in_flight_max: usize,
-    /// How each is tried.
+    /// How each is tried, unless its agent has a limit of its own.
     pub policy: RolloutPolicy,
     /// How often records are made durable.
     pub sync_interval: Duration,
+    /// How long the recorder may take over what it is handed at a time.
+    pub record_timeout: Duration,
 }
 
 /// A dataset and who works on it.
@@ -90,6 +92,7 @@ impl Collection {
                 timeout: spec.rollout_timeout.duration(),
             },
             sync_interval: spec.sync_interval.duration(),
+            record_timeout: spec.record_timeout.duration(),
         })
     }
 }
@@ -104,6 +107,8 @@ pub(crate) struct WiredSource {
     pub(crate) source: Source,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) read_target: ReadTarget,
+    /// How each of its rollouts is tried.
+    pub(crate) policy: RolloutPolicy,
 }
 
 /// Why a collection ended before its time.

@@ -191,7 +191,7 @@ fn agent_failed(error: &AskError, timeout: Duration) -> Failure {
     match error {
         AskError::Timeout { .. } => {
             let seconds = timeout.as_secs_f64();
-            let limit = "`collect.rollout_timeout`";
+            let limit = "`rollout_timeout`";
             Failure::retryable(
                 Culprit::Runtime,
                 format_args!("the rollout did not end within {seconds:.1} s ({limit})"),

@@ -1,12 +1,12 @@
-//! What keeps a model from hammering an endpoint that is down: a retry budget and a circuit breaker.
+//! What keeps a component from hammering an endpoint that is down: a retry budget and a circuit breaker.
 //!
 //! A count of retries alone multiplies the load on an endpoint just when it fails, by as much as the
 //! count. So retries also spend from a budget, which is a share of the requests of the last seconds;
 //! and when most answers fail, the breaker opens: requests fail at once, without a connection, until
 //! a single one is let through to see whether the endpoint is back.
 //!
-//! There is one [`Endpoint`] per model, shared by its actors on all shards and kept across their
-//! restarts. Its two parts are pure: state, instant, event.
+//! There is one [`Endpoint`] per model, and one for each external service that a component asks, shared
+//! by its actors on all shards and kept across their restarts. Its two parts are pure: state, instant, event.
 
 mod breaker;
 mod budget;
@@ -132,8 +132,9 @@ pub struct Refused {
     pub retry_after: Duration,
 }
 
-/// What a model knows about its endpoint's health, on all shards together.
+/// What a component knows about an endpoint's health, on all shards together.
 pub struct Endpoint {
+    component: Arc<str>,
     name: Arc<str>,
     health: Mutex<Health>,
     metrics: EndpointMetrics,
@@ -146,19 +147,24 @@ struct Health {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({})", self.name)
+        write!(f, "Endpoint({} of {})", self.name, self.component)
     }
 }
 
 impl Endpoint {
-    /// The endpoint of the model of that name, healthy as far as is known.
-    pub(crate) fn new(name: &str, breaker: BreakerConfig, budget: BudgetConfig) -> Self {
+    /// The endpoint of that name, which the component of that path asks, healthy as far as is known.
+    pub(crate) fn new(
+        component: &str,
+        name: &str,
+        metrics: EndpointMetrics,
+        breaker: BreakerConfig,
+        budget: BudgetConfig,
+    ) -> Self {
         let now = Instant::now();
         let health =
             Health { breaker: Breaker::new(breaker, now), budget: Budget::new(budget, now) };
-        let metrics = EndpointMetrics::new(name);
         metrics.breaker_state(code(BreakerState::Closed));
-        Self { name: name.into(), health: Mutex::new(health), metrics }
+        Self { component: component.into(), name: name.into(), health: Mutex::new(health), metrics }
     }
 
     /// Counts a request, which allows for its share of a retry.
@@ -194,7 +200,8 @@ impl Endpoint {
         let (requests, failures) = health.breaker.recent(now);
         let retry_after = health.breaker.retry_after(now);
         EndpointStatus {
-            model: self.name.to_string(),
+            component: self.component.to_string(),
+            name: self.name.to_string(),
             breaker: health.breaker.state(),
             retry_after_seconds: retry_after.as_secs_f64(),
             requests,
@@ -207,13 +214,18 @@ impl Endpoint {
         let change = health.breaker.report(pass, verdict, Instant::now());
         let state = health.breaker.state();
         drop(health);
-        let model = &*self.name;
+        let (component, name) = (&*self.component, &*self.name);
         match change {
             Some(Change::Opened { retry_after }) => {
                 self.metrics.breaker_opened();
-                tracing::warn!(model, ?retry_after, "the endpoint keeps failing: {reason}");
+                tracing::warn!(
+                    component,
+                    name,
+                    ?retry_after,
+                    "the endpoint keeps failing: {reason}"
+                );
             }
-            Some(Change::Closed) => tracing::warn!(model, "the endpoint answers again"),
+            Some(Change::Closed) => tracing::warn!(component, name, "the endpoint answers again"),
             None => return,
         }
         self.metrics.breaker_state(code(state));
@@ -224,7 +236,7 @@ impl Endpoint {
     }
 }
 
-/// The value of the state in `rehearsal_model_breaker_state`.
+/// The value of the state in the metrics.
 fn code(state: BreakerState) -> u8 {
     match state {
         BreakerState::Closed => 0,
@@ -275,8 +287,10 @@ impl Drop for Admission {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EndpointStatus {
-    /// The model's name.
-    pub model: String,
+    /// The path of the component that asks it, without the shard: `models/policy`.
+    pub component: String,
+    /// Its name: the model's, or the service's.
+    pub name: String,
     /// Whether requests pass.
     pub breaker: BreakerState,
     /// How long none will.
@@ -289,8 +303,8 @@ pub struct EndpointStatus {
 
 impl fmt::Display for EndpointStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, breaker, retry_after_seconds, requests, failures } = self;
-        write!(f, "{model} breaker {breaker}, {failures} of {requests} recent requests failed")?;
+        let Self { component: _, name, breaker, retry_after_seconds, requests, failures } = self;
+        write!(f, "{name} breaker {breaker}, {failures} of {requests} recent requests failed")?;
         match breaker {
             BreakerState::Open => write!(f, ", tried again in {retry_after_seconds:.1} s"),
             BreakerState::Closed | BreakerState::HalfOpen => Ok(()),
@@ -306,7 +320,9 @@ mod tests {
 
     fn endpoint() -> Arc<Endpoint> {
         let breaker = BreakerConfig { requests_min: 4, ..BreakerConfig::default() };
-        Arc::new(Endpoint::new("policy", breaker, BudgetConfig::default()))
+        let metrics = EndpointMetrics::of_model("policy");
+        let budget = BudgetConfig::default();
+        Arc::new(Endpoint::new("models/policy", "policy", metrics, breaker, budget))
     }
 
     fn soon() -> Instant {

@@ -54,7 +54,8 @@ pub trait Environment: Sized + 'static {
 
     /// Names the tools and their functions: `tools.add("guess", guess)`, where `guess` is an
     /// `async fn(&Self, &mut Self::Session, Arguments) -> Result<Answer, ToolError>`. What the model
-    /// reads about a tool comes from the doc comment and the fields of its `Arguments`.
+    /// reads about a tool comes from the doc comment and the fields of its `Arguments`. A tool that
+    /// takes `&Self::Session` is added by `tools.add_shared` and runs beside others of its kind.
     fn tools(tools: &mut Tools<Self>);
 
     /// Starts a rollout's session.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -133,7 +132,6 @@ pub(crate) struct Seat<'a> {
     pub(crate) name: &'a str,
     pub(crate) shard: usize,
     pub(crate) placement: Placement,
-    pub(crate) hang_after: Duration,
     /// How much of its work may be under way at once, over all shards.
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) facilities: &'a Arc<Facilities>,
@@ -141,8 +139,8 @@ pub(crate) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    fn wiring(&self) -> Wiring {
-        Wiring::new(self.name, self.shard, self.facilities)
+    fn wiring(&self, section: &'static str) -> Wiring {
+        Wiring::new(section, self.name, self.shard, self.facilities)
     }
 
     fn actor<A: actix::Actor<Context = crate::supervision::Supervised<A>>>(
@@ -163,7 +161,8 @@ impl Seat<'_> {
     {
         let id = format!("{}/{}", self.name, self.shard);
         let spec = ChildSpec::actor(actor, id, self.placement.clone(), factory);
-        spec.hang_after(self.hang_after)
+        let RuntimeSpec { start_timeout, hang_after, .. } = self.runtime;
+        spec.start_timeout(start_timeout.duration()).hang_after(hang_after.duration())
     }
 }
 
@@ -177,7 +176,7 @@ fn model_child<M: Model>(
 ) -> Result<Child<Handle<Generate>>, Problems> {
     let config: M::Config = spec.settings.parse()?;
     let actor = seat.actor::<ModelActor<M>>("models", spec.mailbox.get());
-    let (wiring, permits) = (seat.wiring(), seat.permits.clone());
+    let (wiring, permits) = (seat.wiring("models"), seat.permits.clone());
     let child = seat.child(&actor, move || {
         let model = M::new(config.clone(), &wiring)?;
         Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), permits.clone()))
@@ -197,7 +196,7 @@ fn environment_child<E: Environment>(
         idle: spec.session_idle_timeout.unwrap_or(seat.runtime.session_idle_timeout).duration(),
     };
     let sessions = Sessions { permits: seat.permits.clone(), max: spec.max_sessions.get() };
-    let wiring = seat.wiring();
+    let wiring = seat.wiring("environments");
     let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
         Ok(EnvironmentActor::new(&wiring, environment, limits, sessions.clone()))
@@ -208,7 +207,7 @@ fn environment_child<E: Environment>(
 fn agent_child<A: Agent>(seat: &Seat<'_>, spec: &AgentSpec) -> Result<Child<AgentPort>, Problems> {
     let config: A::Config = spec.settings.parse()?;
     let actor = seat.actor::<AgentActor<A>>("agents", MAILBOX);
-    let wiring = seat.wiring();
+    let wiring = seat.wiring("agents");
     let (model, environment) = (spec.model.clone(), spec.environment.clone());
     let child = seat.child(&actor, move || {
         let ports = wiring.ports(&model, &environment)?;

@@ -117,6 +117,21 @@ static MODEL_BREAKER_OPENS: Family<Counter, 1> = Family::counter(
     ["model"],
     "Times that the circuit breaker of a model's endpoint opened.",
 );
+static SERVICE_RETRIES_REFUSED: Family<Counter, 2> = Family::counter(
+    "rehearsal_service_retries_refused_total",
+    ["component", "service"],
+    "Requests to an external service that were not sent again because the retry budget was spent.",
+);
+static SERVICE_BREAKER_STATE: Family<Gauge, 2> = Family::gauge(
+    "rehearsal_service_breaker_state",
+    ["component", "service"],
+    "The circuit breaker of an external service: 0 closed, 1 half open, 2 open.",
+);
+static SERVICE_BREAKER_OPENS: Family<Counter, 2> = Family::counter(
+    "rehearsal_service_breaker_opens_total",
+    ["component", "service"],
+    "Times that the circuit breaker of an external service opened.",
+);
 static MODEL_TOKENS: Family<Counter, 2> = Family::counter(
     "rehearsal_model_tokens_total",
     ["model", "direction"],
@@ -194,10 +209,10 @@ static ACTOR_EXITS: Family<Counter, 2> = Family::counter(
     ["actor", "reason"],
     "Times that an actor ended, by the reason.",
 );
-static DEAD_LETTERS: Family<Counter, 2> = Family::counter(
+static DEAD_LETTERS: Family<Counter, 3> = Family::counter(
     "rehearsal_dead_letters_total",
-    ["actor", "reason"],
-    "Messages that no actor handled, by the reason.",
+    ["actor", "message", "reason"],
+    "Messages that no actor handled, by their type and the reason: the actor stopped, or moved off a blocked thread.",
 );
 static TASK_PANICS: Family<Counter, 1> = Family::counter(
     "rehearsal_task_panics_total",
@@ -274,7 +289,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 42] = [
+static DESCRIPTIONS: [Description; 45] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -286,6 +301,9 @@ static DESCRIPTIONS: [Description; 42] = [
     MODEL_RETRIES_REFUSED.description(),
     MODEL_BREAKER_STATE.description(),
     MODEL_BREAKER_OPENS.description(),
+    SERVICE_RETRIES_REFUSED.description(),
+    SERVICE_BREAKER_STATE.description(),
+    SERVICE_BREAKER_OPENS.description(),
     MODEL_TOKENS.description(),
     MODEL_IN_FLIGHT.description(),
     TOOL_CALLS.description(),
@@ -344,10 +362,13 @@ mod tests {
         let environment = EnvironmentMetrics::new("weather");
         environment.verified(SECOND);
         environment.unknown_tool().called("error", SECOND);
-        let endpoint = EndpointMetrics::new("policy");
-        endpoint.breaker_state(2);
-        endpoint.breaker_opened();
-        endpoint.retry_refused();
+        for endpoint in
+            [EndpointMetrics::of_model("policy"), EndpointMetrics::of_service("weather", "search")]
+        {
+            endpoint.breaker_state(2);
+            endpoint.breaker_opened();
+            endpoint.retry_refused();
+        }
         let cpu = CpuMetrics::new("weather");
         cpu.started(SECOND);
         cpu.ended("ok");
@@ -363,7 +384,7 @@ mod tests {
         actor_restarted("policy/0", "panic");
         actor_exited("policy/0", "panic");
         supervisor_escalated("models");
-        dead_letter("policy/0", "closed");
+        dead_letter("policy/0", "Note", "stopped");
         task_panicked("policy/0");
         ask_failed("policy/0", "timeout");
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix::{Actor, Handler, Message};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::metrics::ModelMetrics;
 use crate::responses::{Request, Response};
@@ -275,14 +275,12 @@ impl<M: Model> Handler<Generate> for ModelActor<M> {
             let started = Instant::now();
             let deadline = message.deadline;
             let _in_flight = metrics.started();
-            let work = async {
-                let _permit = permits.acquire().await.expect("nobody closes the semaphore");
-                model.generate(message).await
+            let result = match timeout_at(deadline, permits.acquire()).await {
+                Ok(_permit) => timeout_at(deadline, model.generate(message)).await,
+                Err(elapsed) => Err(elapsed),
             };
-            let result = match tokio::time::timeout_at(deadline, work).await {
-                Ok(result) => result,
-                Err(_) => Err(ModelError::Timeout { after: started.elapsed() }),
-            };
+            let overdue = |_| Err(ModelError::Timeout { after: started.elapsed() });
+            let result = result.unwrap_or_else(overdue);
             let status = result.as_ref().map_or_else(ModelError::status, |_| "ok");
             metrics.request(status, started.elapsed());
             if let Some(usage) = result.as_ref().ok().and_then(|response| response.usage) {

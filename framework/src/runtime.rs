@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -35,12 +36,12 @@ use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::{Shards, SideArbiter};
 use crate::supervision::{
-    ActorRef, ChildError, ChildSpec, Placement, Restart, StartFailure, Strategy, Supervisor,
-    SupervisorHandle, SupervisorSpec, TreeNode,
+    ActorRef, ChildError, ChildSpec, Exit, Intensity, Placement, Restart, StartFailure, Strategy,
+    Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
 use crate::wiring::Facilities;
-use components::{Components, RunningAgent, RunningEnvironment, shards_of};
+use components::{Components, RESTART_DELAYS, RunningAgent, RunningEnvironment, shards_of};
 pub use status::Status;
 use status::{Observatory, View, pages};
 
@@ -152,9 +153,15 @@ impl Runtime {
         self.shards.placement(shard % self.shards.len())
     }
 
+    /// Waits until the tree has ended, and says why: it was stopped, or its root gave up, which is
+    /// [`Exit::RestartsExceeded`]. Then every rollout fails at once, and a new runtime is needed.
+    pub async fn exited(&self) -> Exit {
+        self.root.exited().await
+    }
+
     /// The tree as it stands.
     pub fn tree(&self) -> TreeNode {
-        self.root.tree()
+        self.status().tree
     }
 
     /// The tree and the endpoints as they stand: what `/tree` and `/tree.json` show.
@@ -163,13 +170,14 @@ impl Runtime {
         Observatory { root, facilities }.status()
     }
 
-    /// Kills an actor by its path in the tree, such as `models/policy/0`; its supervisor starts it
-    /// again, and what it was working on is tried again. For operators, and to rehearse failures.
+    /// Kills an actor or a supervisor by its path in the tree, such as `models/policy/0` or `models`;
+    /// the supervisor above starts it again, and what it was working on is tried again. For
+    /// operators, and to rehearse failures.
     ///
     /// # Errors
-    /// Fails if there is no such actor.
+    /// Fails if there is none.
     pub fn kill(&self, path: &str) -> Result<(), ChildError> {
-        self.root.kill_actor(path)
+        self.root.kill(path)
     }
 
     /// Reads a task for an agent from the text of a dataset row.
@@ -273,7 +281,7 @@ impl Runtime {
         recorder: Arc<dyn Recorder>,
         progress: Arc<Progress>,
     ) -> Result<Summary, CollectError> {
-        let sources = self.wire(&collection.sources)?;
+        let sources = self.wire(&collection)?;
         let recorder_actor = ActorRef::new("collection/recorder", RECORDER_MAILBOX);
         let (report, result) = Report::new();
         let sync_interval = collection.sync_interval;
@@ -302,7 +310,7 @@ impl Runtime {
         let children = [recorder_child, collector_child];
         let supervisor = ChildSpec::supervisor("collection", move || {
             let spec = SupervisorSpec::new("collection").strategy(Strategy::RestForOne);
-            spec.children(children.clone())
+            spec.intensity(TOLERANCE).backoff(RESTART_DELAYS).children(children.clone())
         });
         // Temporary: one that gives up takes its report along, which is how we hear of it.
         let supervisor = supervisor.restart(Restart::Temporary);
@@ -313,16 +321,18 @@ impl Runtime {
         result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
     }
 
-    fn wire(&self, sources: &[Source]) -> Result<Vec<WiredSource>, CollectError> {
+    fn wire(&self, collection: &Collection) -> Result<Vec<WiredSource>, CollectError> {
         let wire = |source: &Source| {
             let Ok(agent) = self.agent(&source.agent) else {
                 let reason = format!("there is no agent `{}`", source.agent);
                 return Err(CollectError::Nothing { reason });
             };
-            let RunningAgent { dispatcher, read_target } = agent.clone();
-            Ok(WiredSource { source: source.clone(), dispatcher, read_target })
+            let RunningAgent { dispatcher, read_target, rollout_timeout } = agent.clone();
+            let timeout = rollout_timeout.unwrap_or(collection.policy.timeout);
+            let policy = RolloutPolicy { timeout, ..collection.policy };
+            Ok(WiredSource { source: source.clone(), dispatcher, read_target, policy })
         };
-        sources.iter().map(wire).collect()
+        collection.sources.iter().map(wire).collect()
     }
 
     /// Stops everything in the reverse of its order of start, each part within its deadline.
@@ -371,6 +381,11 @@ impl Drop for Collecting<'_> {
         }
     }
 }
+
+/// How often the recorder and the collector together may fail before a collection ends. Each failure
+/// costs what is in flight, so a few in a night are no reason to end it. The period is longer than ten
+/// starts in a row may take, so that one which never starts does not go on for ever.
+const TOLERANCE: Intensity = Intensity { max_restarts: 10, period: Duration::from_secs(10 * 60) };
 
 /// Records that may wait for the recorder.
 const RECORDER_MAILBOX: usize = 4096;

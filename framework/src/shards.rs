@@ -58,7 +58,8 @@ impl Shards {
 
     /// A fresh arbiter beside the shards, for work that may block its thread.
     pub(crate) fn beside(&self) -> io::Result<SideArbiter> {
-        new_arbiter(&self.system).map(|arbiter| SideArbiter(arbiter.handle()))
+        let arbiter = new_arbiter(&self.system)?.handle();
+        Ok(SideArbiter { system: self.system.clone(), arbiter: Arc::new(Mutex::new(arbiter)) })
     }
 
     /// How many there are.
@@ -123,19 +124,36 @@ impl Shards {
     }
 }
 
-/// An arbiter for as long as this is kept.
-pub(crate) struct SideArbiter(ArbiterHandle);
+/// An arbiter for as long as this is kept; a fresh one once its thread has ended.
+///
+/// One that is blocked is not left: who blocks it, such as a recorder in a write, may yet do what it is
+/// about, and nobody else may do the same meanwhile. Its successor has its turn on the same thread,
+/// after it.
+pub(crate) struct SideArbiter {
+    system: System,
+    arbiter: Arc<Mutex<ArbiterHandle>>,
+}
 
 impl SideArbiter {
     /// For an actor that lives on it.
     pub(crate) fn placement(&self) -> Placement {
-        Placement::fixed(self.0.clone())
+        let (system, arbiter) = (self.system.clone(), self.arbiter.clone());
+        Placement::new(move |_| {
+            let mut arbiter = lock(&arbiter);
+            if !arbiter.alive() {
+                match new_arbiter(&system) {
+                    Ok(fresh) => *arbiter = fresh.handle(),
+                    Err(error) => tracing::error!(%error, "no thread for the collection"),
+                }
+            }
+            arbiter.clone()
+        })
     }
 }
 
 impl Drop for SideArbiter {
     fn drop(&mut self) {
-        self.0.stop();
+        lock(&self.arbiter).stop();
     }
 }
 

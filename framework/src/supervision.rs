@@ -42,6 +42,7 @@ mod mailbox;
 mod placement;
 mod policy;
 mod reference;
+mod reply;
 mod report;
 mod runner;
 mod spawned;
@@ -49,6 +50,7 @@ mod spec;
 mod supervisor;
 mod task;
 mod tree;
+mod waits;
 
 pub use cell::ActorStats;
 pub use census::publish_metrics;

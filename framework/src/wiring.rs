@@ -9,6 +9,7 @@ use crate::agent::{EnvironmentPort, Ports};
 use crate::config::RuntimeSpec;
 use crate::cpu::{CpuPool, Pool};
 use crate::endpoint::{BreakerConfig, BudgetConfig, Endpoint, EndpointStatus};
+use crate::metrics::EndpointMetrics;
 use crate::model::ModelPort;
 use crate::supervision::StartError;
 
@@ -44,8 +45,11 @@ pub(crate) struct Directory {
 pub(crate) struct Facilities {
     pub(crate) directory: OnceLock<Directory>,
     pub(crate) cpu: Arc<Pool>,
-    endpoints: Mutex<BTreeMap<Arc<str>, Arc<Endpoint>>>,
+    endpoints: Mutex<BTreeMap<EndpointKey, Arc<Endpoint>>>,
 }
+
+/// The path of the component that asks, and the name of what is asked.
+type EndpointKey = (String, String);
 
 impl Facilities {
     /// Facilities with no component to find yet.
@@ -56,7 +60,7 @@ impl Facilities {
         Self { directory: OnceLock::new(), cpu, endpoints: Mutex::default() }
     }
 
-    /// How the endpoints of all models stand.
+    /// How all endpoints stand.
     pub(crate) fn endpoints(&self) -> Vec<EndpointStatus> {
         let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         endpoints.values().map(|endpoint| endpoint.status()).collect()
@@ -66,21 +70,28 @@ impl Facilities {
 /// What a component being built may ask for.
 #[derive(Clone, Debug)]
 pub struct Wiring {
+    section: &'static str,
     name: Arc<str>,
     shard: usize,
     facilities: Arc<Facilities>,
 }
 
 impl Wiring {
-    pub(crate) fn new(name: &str, shard: usize, facilities: &Arc<Facilities>) -> Self {
-        Self { name: name.into(), shard, facilities: facilities.clone() }
+    /// Wiring for a component in a section of the configuration.
+    pub(crate) fn new(
+        section: &'static str,
+        name: &str,
+        shard: usize,
+        facilities: &Arc<Facilities>,
+    ) -> Self {
+        Self { section, name: name.into(), shard, facilities: facilities.clone() }
     }
 
     /// Wiring with no components to find, for tests of a component on its own.
     pub fn detached(name: &str) -> Self {
         let facilities = Facilities::new(&RuntimeSpec::default());
         facilities.directory.set(Directory::default()).expect("it is empty");
-        Self::new(name, 0, &Arc::new(facilities))
+        Self::new("components", name, 0, &Arc::new(facilities))
     }
 
     /// The component's name in the configuration.
@@ -113,13 +124,38 @@ impl Wiring {
         self.facilities.cpu.door(&self.name)
     }
 
-    /// The health of the endpoint that this component asks: one for all shards, kept when the
-    /// component is rebuilt. The first caller's limits hold.
+    /// The health of the endpoint that this model asks: one for all shards, kept when the model is
+    /// rebuilt. The first caller's limits hold.
     pub fn endpoint(&self, breaker: BreakerConfig, budget: BudgetConfig) -> Arc<Endpoint> {
+        let metrics = || EndpointMetrics::of_model(&self.name);
+        self.endpoint_of(&self.name, metrics, breaker, budget)
+    }
+
+    /// The health of an external service that this component asks, such as a search API, under a name
+    /// that tells it from the component's others. Like [`endpoint`](Self::endpoint) otherwise.
+    pub fn service(
+        &self,
+        service: &str,
+        breaker: BreakerConfig,
+        budget: BudgetConfig,
+    ) -> Arc<Endpoint> {
+        let metrics = || EndpointMetrics::of_service(&self.name, service);
+        self.endpoint_of(service, metrics, breaker, budget)
+    }
+
+    fn endpoint_of(
+        &self,
+        name: &str,
+        metrics: impl FnOnce() -> EndpointMetrics,
+        breaker: BreakerConfig,
+        budget: BudgetConfig,
+    ) -> Arc<Endpoint> {
+        let path = format!("{}/{}", self.section, self.name);
         let endpoints = &self.facilities.endpoints;
         let mut endpoints = endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Endpoint::new(&self.name, breaker, budget));
-        endpoints.entry(self.name.clone()).or_insert_with(new).clone()
+        let key = (path.clone(), name.to_owned());
+        let new = || Arc::new(Endpoint::new(&path, name, metrics(), breaker, budget));
+        endpoints.entry(key).or_insert_with(new).clone()
     }
 
     /// What an agent is wired to.
@@ -135,5 +171,34 @@ impl Wiring {
             .directory
             .get()
             .expect("the directory is filled before any component is built")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_of_each_component_has_a_health_of_its_own_kept_for_its_next_life() {
+        let facilities = Arc::new(Facilities::new(&RuntimeSpec::default()));
+        let wiring = |section, shard| Wiring::new(section, "x", shard, &facilities);
+        let service = |wiring: &Wiring, name| {
+            wiring.service(name, BreakerConfig::default(), BudgetConfig::default())
+        };
+        let (first, again) = (wiring("environments", 0), wiring("environments", 1));
+        let search = service(&first, "search");
+        assert!(Arc::ptr_eq(&search, &service(&again, "search")));
+        assert!(!Arc::ptr_eq(&search, &service(&first, "fetch")));
+        assert!(!Arc::ptr_eq(&search, &service(&wiring("agents", 0), "search")));
+        wiring("models", 0).endpoint(BreakerConfig::default(), BudgetConfig::default());
+        let known = facilities.endpoints();
+        let known: Vec<_> = known.iter().map(|it| (&*it.component, &*it.name)).collect();
+        let expected = [
+            ("agents/x", "search"),
+            ("environments/x", "fetch"),
+            ("environments/x", "search"),
+            ("models/x", "x"),
+        ];
+        assert_eq!(known, expected);
     }
 }

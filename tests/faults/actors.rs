@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rehearsal::framework::collection::{CollectError, RolloutPolicy};
-use rehearsal::framework::supervision::{ChildError, ChildState};
+use rehearsal::framework::supervision::{ChildError, ChildState, Exit};
 use rehearsal::prelude::*;
 
 use crate::support::command::Folder;
@@ -28,7 +28,7 @@ agents:
     settings: {{ scene: {scene} }}
     datasets: [{{ name: tasks, type: example, path: '{}' }}]
 collect: {{ output: unused, max_in_flight: 64, {collect} }}
-runtime: {{ shards: 2 }}
+runtime: {{ shards: 2, hang_after: 2s, shutdown_timeout: 500ms }}
 telemetry: {{ prometheus: '127.0.0.1:0' }}
 ",
         folder.path("tasks.jsonl").display()
@@ -140,7 +140,7 @@ async fn a_session_that_crashes_takes_no_other_along() {
 }
 
 #[tokio::test]
-async fn a_shard_whose_thread_ends_is_replaced_and_its_rollouts_are_made_again() {
+pub(super) async fn a_shard_whose_thread_ends_is_replaced_and_its_rollouts_are_made_again() {
     for place in [Place::Model, Place::Tool, Place::Verifier, Place::Agent, Place::Open] {
         let scene = format!("shard_gone_{place:?}").to_lowercase();
         let folder = Folder::new();
@@ -151,12 +151,59 @@ async fn a_shard_whose_thread_ends_is_replaced_and_its_rollouts_are_made_again()
         let summary = runtime.collect(collection, Arc::new(records.clone()), Arc::default()).await;
         assert_eq!(summary.unwrap().scored, u64::from(ROWS), "{place:?}");
         assert_complete(&records);
+        let lines = records.records();
+        let lines = records::by_key(lines.iter().map(|record| record.line.as_str()));
+        let unlucky = lines.values().find(|line| line.row() == ROWS / 2).unwrap();
+        assert!(unlucky.rehearsal.attempt > 1, "{place:?} was not on the thread that ended");
+        let scrape = Scrape::of(runtime.metrics_address().unwrap());
+        for section in ["models", "environments", "agents"] {
+            let actor = format!("actor=\"{section}/{scene}/");
+            let restarts = scrape.sum("rehearsal_actor_restarts_total", &[&actor]);
+            assert!(
+                restarts >= 1.0,
+                "{section} were not moved after the end of {place:?}'s thread"
+            );
+        }
         runtime.stop().await;
     }
 }
 
 #[tokio::test]
-async fn rollouts_that_hang_outside_of_models_and_tools_end_with_their_own_deadline() {
+async fn a_shard_that_a_tool_blocks_is_replaced_and_its_rollouts_are_made_again() {
+    for place in [Place::Model, Place::Tool, Place::Verifier, Place::Agent, Place::Open] {
+        let name = format!("shard_blocked_{place:?}").to_lowercase();
+        let folder = Folder::new();
+        let scene = Scene::set(&name, vec![mishap(place, Fault::Block, [ROWS / 2])]);
+        let runtime = ledger_runtime(&folder, &name, "max_attempts: 10").await;
+        let records = MemoryRecorder::new();
+        let collection = runtime.collection().unwrap();
+        let summary = runtime.collect(collection, Arc::new(records.clone()), Arc::default()).await;
+        assert_eq!(summary.unwrap().scored, u64::from(ROWS), "{place:?}");
+        assert_complete(&records);
+        scene.release();
+        runtime.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_with_a_blocked_thread_stops_all_the_same() {
+    const SCENE: &str = "stops_blocked";
+    let folder = Folder::new();
+    let scene = Scene::set(SCENE, vec![mishap(Place::Tool, Fault::Block, [1])]);
+    let runtime = ledger_runtime(&folder, SCENE, "limit: 1").await;
+    let recorder = Arc::new(MemoryRecorder::new());
+    tokio::select! {
+        _ = runtime.collect(runtime.collection().unwrap(), recorder, Arc::default()) => {
+            panic!("the only rollout is blocked")
+        }
+        () = until("it is blocked", || scene.visits(Place::Tool, 1) == 1) => {}
+    }
+    runtime.stop().await;
+    scene.release();
+}
+
+#[tokio::test]
+pub(super) async fn rollouts_that_hang_outside_of_models_and_tools_end_with_their_own_deadline() {
     const SCENE: &str = "rollouts_hang";
     let folder = Folder::new();
     let hangs = [(Place::Open, [5, 6]), (Place::Agent, [7, 8])];
@@ -174,6 +221,31 @@ async fn rollouts_that_hang_outside_of_models_and_tools_end_with_their_own_deadl
         let hung = hangs.iter().any(|(_, rows)| rows.contains(&line.row()));
         assert_eq!(line.rehearsal.attempt > 1, hung, "{}", line.rehearsal.task);
     }
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn an_agents_own_rollout_timeout_holds_for_its_rollouts() {
+    const SCENE: &str = "own_timeout";
+    let folder = Folder::new();
+    Scene::set(SCENE, vec![mishap(Place::Agent, Fault::Hang, [7])]);
+    folder.write("tasks.jsonl", &ledger::dataset(20));
+    let tasks = folder.path("tasks.jsonl");
+    let own = format!("settings: {{ scene: {SCENE} }}");
+    let data = format!("datasets: [{{ name: tasks, type: example, path: '{}' }}]", tasks.display());
+    let yaml = format!(
+        "models: {{ m: {{ kind: clerk, {own} }} }}
+environments: {{ e: {{ kind: ledger, {own} }} }}
+agents: {{ a: {{ kind: bookkeeper, model: m, environment: e, rollout_timeout: 2s, {data}, {own} }} }}
+collect: {{ output: unused }}
+"
+    );
+    let config = Loader::new().text("own_timeout", &yaml).load().unwrap();
+    let runtime = Runtime::start(config, &ledger::kinds()).await.unwrap();
+    let collection = runtime.collection().unwrap();
+    let summary = runtime.collect(collection, Arc::new(MemoryRecorder::new()), Arc::default());
+    // With the collection's 30 minutes this would not end.
+    assert_eq!(summary.await.unwrap().scored, 20);
     runtime.stop().await;
 }
 
@@ -215,6 +287,7 @@ async fn a_component_that_never_stays_up_ends_the_collection_instead_of_hanging_
     let (result, ()) = tokio::join!(collecting, killing);
     let error = result.unwrap_err();
     assert!(matches!(error, CollectError::GaveUp { .. }), "{error}");
+    assert_eq!(runtime.exited().await, Exit::RestartsExceeded);
     let task = runtime.task(SCENE, "a/b/1".into(), ledger::dataset(1).trim()).unwrap();
     let refused = runtime.submit(SCENE, &task, 0, RolloutPolicy::default()).await.unwrap_err();
     assert!(refused.to_string().contains("is not available"), "{refused}");

@@ -1,7 +1,8 @@
-//! Who breaks × how: outcome, attempts, culprit, reward and what the metrics say.
+//! Who breaks × how: outcome, attempts, culprit, reward, what the metrics say and what is in the files.
 //!
-//! Every cell is an agent, an environment and a model of its own in one runtime and one collection,
-//! so each also shows that nobody else's rollouts suffer.
+//! Every cell of the table is an agent, an environment and a model of its own in one runtime and one
+//! collection, so each also shows that nobody else's rollouts suffer. What takes a whole thread along,
+//! or hits those who watch over rollouts, has tests of its own; `SHOWN` says which.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -83,6 +84,71 @@ const MATRIX: [Cell; 33] = [
     cell(Place::Agent,    Fault::Panic,     ALWAYS, End::FailedIn(3), "agent"),
     cell(Place::Agent,    Fault::Slow,      1,      End::ScoredIn(1), "none"),
 ];
+
+/// Where a cell of {model, tool, session, verifier, recorder, supervisor} × {error, panic, hang,
+/// garbage, slow, gone} is shown.
+#[derive(Clone, Copy)]
+enum Shown {
+    /// In [`MATRIX`].
+    InTable(Place, Fault),
+    /// By this test.
+    By(fn()),
+    /// It cannot happen, for this reason.
+    Impossible(&'static str),
+}
+
+const WHO: [&str; 6] = ["model", "tool", "session", "verifier", "recorder", "supervisor"];
+
+#[rustfmt::skip]
+const SHOWN: [[Shown; 6]; 6] = {
+    use super::{actors::*, recorder::*, supervisors::*};
+    use Fault::{Garbage, Hang, Panic, Slow, Temporary};
+    use Shown::{By, Impossible, InTable};
+    let gone = By(a_shard_whose_thread_ends_is_replaced_and_its_rollouts_are_made_again);
+    let [model, tool, verifier] = [Place::Model, Place::Tool, Place::Verifier];
+    // error, panic, hang, garbage, slow, gone
+    [
+        [InTable(model, Temporary), InTable(model, Panic), InTable(model, Hang),
+         InTable(model, Garbage), InTable(model, Slow), gone],
+        [InTable(tool, Temporary), InTable(tool, Panic), InTable(tool, Hang),
+         InTable(tool, Garbage), InTable(tool, Slow), gone],
+        [InTable(Place::Open, Temporary), InTable(Place::Open, Panic),
+         By(rollouts_that_hang_outside_of_models_and_tools_end_with_their_own_deadline),
+         Impossible("what opens a session returns its typed state, which nobody has to read"),
+         InTable(Place::Open, Slow), gone],
+        [InTable(verifier, Temporary), InTable(verifier, Panic), InTable(verifier, Hang),
+         InTable(verifier, Garbage), InTable(verifier, Slow), gone],
+        [By(a_failing_write_ends_the_collection_and_what_was_written_is_resumed),
+         By(a_recorder_that_crashes_a_few_times_is_opened_again_and_nothing_is_recorded_twice),
+         By(a_recorder_that_hangs_ends_the_collection_after_its_timeout),
+         By(a_recorder_that_cannot_open_sync_or_be_read_ends_the_collection_with_its_reason),
+         By(a_recorder_that_blocks_holds_up_the_dataset_but_not_what_is_in_flight),
+         By(a_recorder_whose_thread_ends_is_opened_again_on_another)],
+        [By(a_component_that_cannot_be_rebuilt_is_tried_again_until_it_can),
+         By(a_component_that_panics_while_it_is_rebuilt_is_tried_again_until_it_does_not),
+         By(a_component_that_hangs_while_it_is_rebuilt_is_built_on_another_thread),
+         By(a_service_that_makes_no_sense_is_refused_and_harms_nobody),
+         By(rollouts_wait_for_a_component_that_is_slow_to_be_rebuilt),
+         By(supervisors_that_are_killed_are_restarted_with_all_that_is_below_them)],
+    ]
+};
+
+#[test]
+fn every_cell_is_in_the_table_or_has_a_test_of_its_own() {
+    for (who, cells) in WHO.iter().zip(SHOWN) {
+        for cell in cells {
+            match cell {
+                Shown::InTable(place, fault) => {
+                    let is_there = |it: &Cell| it.place == place && it.fault == fault;
+                    assert!(MATRIX.iter().any(is_there), "{who}: {fault:?} is not in the table");
+                }
+                // That the test exists is known to the compiler.
+                Shown::By(_test) => {}
+                Shown::Impossible(reason) => println!("{who}: {reason}"),
+            }
+        }
+    }
+}
 
 impl Cell {
     fn name(&self, index: usize) -> String {
@@ -228,6 +294,7 @@ fn assert_counted(scrape: &Scrape, name: &str, cell: &Cell) {
         Place::Model => panicked("rehearsal_task_panics_total", &[&path("models")]),
         Place::Agent => panicked("rehearsal_task_panics_total", &[&path("agents")]),
         Place::Open => panicked("rehearsal_task_panics_total", &[&path("environments")]),
+        Place::Build => unreachable!("there is no such cell"),
         // These cost the session, which is an actor of its own.
         Place::Tool | Place::Verifier => {
             panicked("rehearsal_actor_exits_total", &[&path("environments"), "reason=\"panic\""])

@@ -55,7 +55,9 @@ impl Model for Clerk {
     type Config = Config;
 
     fn new(config: Config, _: &Wiring) -> Result<Self, BuildError> {
-        Ok(Self { scene: Scene::named(&config.scene) })
+        let scene = Scene::named(&config.scene);
+        scene.build().map_err(BuildError::new)?;
+        Ok(Self { scene })
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
@@ -92,9 +94,12 @@ fn error_of(fault: Fault) -> ModelError {
     match fault {
         Fault::Permanent => ModelError::Authentication { endpoint, status: 401, message: text },
         Fault::Garbage => ModelError::Malformed { endpoint, reason: text },
-        Fault::Temporary | Fault::Panic | Fault::Hang | Fault::Slow | Fault::Gone => {
-            ModelError::Connection { endpoint, reason: text }
-        }
+        Fault::Temporary
+        | Fault::Panic
+        | Fault::Hang
+        | Fault::Slow
+        | Fault::Block
+        | Fault::Gone => ModelError::Connection { endpoint, reason: text },
     }
 }
 

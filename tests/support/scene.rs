@@ -3,9 +3,12 @@
 //! Kinds are built from their settings alone, so a component finds its scene by name.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use tokio::sync::Semaphore;
+
+use super::wait_until;
 
 /// Where something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +18,8 @@ pub(crate) enum Place {
     Open,
     Tool,
     Verifier,
+    /// Where the model is built; its rows are the builds, from 1.
+    Build,
 }
 
 /// What goes wrong.
@@ -32,6 +37,8 @@ pub(crate) enum Fault {
     Hang,
     /// It answers when everybody else is done.
     Slow,
+    /// It keeps its thread until everybody else is done.
+    Block,
     /// The thread that it runs on ends.
     Gone,
 }
@@ -51,6 +58,7 @@ pub(crate) struct Mishap {
 pub(crate) struct Scene {
     mishaps: Vec<Mishap>,
     visits: Mutex<HashMap<(Place, u32), u32>>,
+    builds: AtomicU32,
     release: Semaphore,
 }
 
@@ -59,8 +67,8 @@ static SCENES: LazyLock<Mutex<HashMap<String, Arc<Scene>>>> = LazyLock::new(Mute
 impl Scene {
     /// Sets a scene up under a name that no other test uses.
     pub(crate) fn set(name: &str, mishaps: Vec<Mishap>) -> Arc<Self> {
-        let scene = Self { mishaps, visits: Mutex::default(), release: Semaphore::new(0) };
-        let scene = Arc::new(scene);
+        let (visits, builds, release) = (Mutex::default(), AtomicU32::new(0), Semaphore::new(0));
+        let scene = Arc::new(Self { mishaps, visits, builds, release });
         let before = SCENES.lock().unwrap().insert(name.to_owned(), scene.clone());
         assert!(before.is_none(), "two tests have a scene `{name}`");
         scene
@@ -90,6 +98,10 @@ impl Scene {
                 actix::Arbiter::current().stop();
                 std::future::pending().await
             }
+            Fault::Block => {
+                wait_until("the scene is released", || self.release.is_closed());
+                None
+            }
             Fault::Slow => {
                 // Closing the semaphore is what ends the wait.
                 let _ = self.release.acquire().await;
@@ -97,6 +109,28 @@ impl Scene {
             }
             fault @ (Fault::Temporary | Fault::Permanent | Fault::Garbage) => Some(fault),
         }
+    }
+
+    /// Suffers what is due when the model is built, on the thread that builds it. What it has to say
+    /// itself is returned.
+    pub(crate) fn build(&self) -> Result<(), &'static str> {
+        let build = self.builds.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.due(Place::Build, build) {
+            None => Ok(()),
+            Some(Fault::Panic) => panic!("injected at build {build}"),
+            Some(Fault::Hang | Fault::Slow | Fault::Block) => {
+                wait_until("the scene is released", || self.release.is_closed());
+                Ok(())
+            }
+            Some(Fault::Temporary | Fault::Permanent | Fault::Garbage | Fault::Gone) => {
+                Err("injected")
+            }
+        }
+    }
+
+    /// How often the model was built, or should have been.
+    pub(crate) fn builds(&self) -> u32 {
+        self.builds.load(Ordering::Relaxed)
     }
 
     fn due(&self, place: Place, row: u32) -> Option<Fault> {

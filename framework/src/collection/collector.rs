@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 use std::num::NonZeroU64;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Message, WrapFuture};
+use futures_util::future::{Fuse, FusedFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use super::summary::{Rewards, Summary};
 use super::{CollectError, Collection, WiredSource};
 use crate::agent::{Names, Recorded};
 use crate::dispatch::Finished;
-use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder};
+use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder, RecorderError};
 use crate::rollout::{Failure, Origin, Outcome};
 use crate::supervision::{AskError, Handle, Supervised};
 use crate::task::RolloutKey;
@@ -79,9 +80,6 @@ impl Actor for Collector {
     }
 }
 
-/// How long the recorder may take over one record; a slow disk is waited for, a dead one is not.
-const RECORD_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// One go at a plan.
 struct Run<'a> {
     plan: &'a Plan,
@@ -99,6 +97,14 @@ struct Ended {
 enum Ending {
     Reward(f64),
     Failed(Failure),
+}
+
+/// A rollout whose record the recorder has taken.
+struct Written {
+    source: usize,
+    key: RolloutKey,
+    outcome: Outcome,
+    ending: Ending,
 }
 
 impl<'a> Run<'a> {
@@ -143,57 +149,71 @@ impl<'a> Run<'a> {
         Ok(keys)
     }
 
-    /// Keeps rollouts going until the feed is dry, the collection is cancelled, or records cannot be
-    /// kept.
+    /// Keeps rollouts going until the feed is dry, the collection is cancelled or fails, and has what
+    /// has ended recorded. Rollouts go on while the recorder writes; those that it has not taken yet
+    /// count as in flight, so a slow one holds up the dataset.
     async fn roll_out(&mut self, feed: &mut Feed<'_>) -> Result<(), CollectError> {
         let plan = self.plan;
         let mut in_flight = FuturesUnordered::new();
+        let mut ended = Vec::new();
+        let mut writing = pin!(Fuse::terminated());
+        let mut being_written = 0;
+        let mut failed = None;
         loop {
-            while in_flight.len() < plan.collection.in_flight_max && !plan.progress.is_cancelled() {
-                let Some(due) = feed.next_due()? else { break };
-                plan.progress.started();
-                in_flight.push(roll_out(plan, due));
+            let is_given_up = failed.is_some() || plan.progress.is_cancelled();
+            if is_given_up {
+                in_flight.clear();
             }
-            let next = tokio::select! {
+            let unrecorded = being_written + ended.len();
+            while !is_given_up && in_flight.len() + unrecorded < plan.collection.in_flight_max {
+                match feed.next_due() {
+                    Ok(Some(due)) => {
+                        plan.progress.started();
+                        in_flight.push(roll_out(plan, due));
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        failed = Some(error.into());
+                        break;
+                    }
+                }
+            }
+            if writing.is_terminated() && !ended.is_empty() {
+                let batch: Vec<Ended> = ended.drain(..ended.len().min(BATCH_MAX)).collect();
+                being_written = batch.len();
+                writing.set(write(plan, batch).fuse());
+            }
+            if writing.is_terminated() && in_flight.is_empty() {
+                return failed.map_or(Ok(()), Err);
+            }
+            tokio::select! {
                 biased;
-                next = in_flight.next() => next,
-                () = plan.progress.cancelled() => None,
-            };
-            let Some(ended) = next else { return Ok(()) };
-            let mut batch = vec![ended];
-            while batch.len() < BATCH_MAX
-                && let Some(Some(ended)) = in_flight.next().now_or_never()
-            {
-                batch.push(ended);
+                written = &mut writing => {
+                    being_written = 0;
+                    self.count_all(written?);
+                    failed = failed.or(self.too_many_failures());
+                }
+                Some(rollout) = in_flight.next() => {
+                    ended.push(rollout);
+                    while let Some(Some(rollout)) = in_flight.next().now_or_never() {
+                        ended.push(rollout);
+                    }
+                }
+                () = plan.progress.cancelled(), if !is_given_up => {}
             }
-            self.record(batch).await?;
-            self.check_failures()?;
         }
     }
 
-    /// Has rollouts recorded, and counts them once they are.
-    async fn record(&mut self, batch: Vec<Ended>) -> Result<(), CollectError> {
-        let mut records = Vec::with_capacity(batch.len());
-        let mut counts = Vec::with_capacity(batch.len());
-        for Ended { source, record, ending } in batch {
-            counts.push((source, record.key.clone(), record.outcome, ending));
-            records.push(record);
-        }
-        append(self.plan, records).await?;
-        for (source, key, outcome, ending) in counts {
+    fn count_all(&mut self, written: Vec<Written>) {
+        for Written { source, key, outcome, ending } in written {
             self.count(source, &key, outcome, ending);
         }
-        Ok(())
     }
 
-    fn check_failures(&self) -> Result<(), CollectError> {
+    fn too_many_failures(&self) -> Option<CollectError> {
         let failed = self.summary.failures();
-        match self.plan.collection.failure_limit {
-            Some(limit) if failed >= limit.get() => {
-                Err(CollectError::FailureLimit { failed, limit })
-            }
-            Some(_) | None => Ok(()),
-        }
+        let limit = self.plan.collection.failure_limit.filter(|limit| failed >= limit.get())?;
+        Some(CollectError::FailureLimit { failed, limit })
     }
 
     fn count(&mut self, source: usize, key: &RolloutKey, outcome: Outcome, ending: Ending) {
@@ -235,8 +255,8 @@ const BATCH_MAX: usize = 256;
 /// Makes one rollout.
 async fn roll_out(plan: &Plan, due: Due) -> Ended {
     let Due { source, task, key } = due;
-    let dispatcher = &plan.sources[source].dispatcher;
-    let finished = dispatcher.roll_out::<Recorded>(&task, &key, plan.collection.policy).await;
+    let WiredSource { dispatcher, policy, .. } = &plan.sources[source];
+    let finished = dispatcher.roll_out::<Recorded>(&task, &key, *policy).await;
     let Finished { attempts, result } = finished;
     match result {
         Ok(Recorded { outcome, reward, line }) => {
@@ -253,13 +273,39 @@ async fn roll_out(plan: &Plan, due: Due) -> Ended {
     }
 }
 
-async fn append(plan: &Plan, records: Vec<Record>) -> Result<(), CollectError> {
-    let deadline = Instant::now() + RECORD_TIMEOUT;
-    match plan.append.ask(Append(records), deadline).await {
-        Ok(kept) => Ok(kept?),
+/// Has rollouts recorded.
+async fn write(plan: &Plan, batch: Vec<Ended>) -> Result<Vec<Written>, CollectError> {
+    let mut records = Vec::with_capacity(batch.len());
+    let mut written = Vec::with_capacity(batch.len());
+    for Ended { source, record, ending } in batch {
+        let (key, outcome) = (record.key.clone(), record.outcome);
+        written.push(Written { source, key, outcome, ending });
+        records.push(record);
+    }
+    ask_recorder(plan, &plan.append, Append(records)).await?;
+    Ok(written)
+}
+
+async fn sync(plan: &Plan) -> Result<(), CollectError> {
+    ask_recorder(plan, &plan.sync, MakeDurable).await
+}
+
+async fn ask_recorder<M>(plan: &Plan, recorder: &Handle<M>, message: M) -> Result<(), CollectError>
+where
+    M: Message<Result = Result<(), RecorderError>> + Send + 'static,
+{
+    let deadline = Instant::now() + plan.collection.record_timeout;
+    match recorder.ask(message, deadline).await {
+        Ok(answer) => Ok(answer?),
         // The recorder's supervisor is about to restart it and this collector with it.
         Err(AskError::Crashed { .. } | AskError::Lost { .. }) => std::future::pending().await,
-        Err(error) => Err(recorder_gone(error)),
+        Err(AskError::Timeout { .. }) => {
+            let seconds = plan.collection.record_timeout.as_secs_f64();
+            let limit = "`collect.record_timeout`";
+            let reason = format!("the recorder did not answer within {seconds:.1} s ({limit})");
+            Err(CollectError::GaveUp { reason })
+        }
+        Err(error) => Err(CollectError::GaveUp { reason: format!("recorder: {error}") }),
     }
 }
 
@@ -278,14 +324,4 @@ fn count(plan: &Plan) {
         }
         progress.set_total(total);
     });
-}
-
-async fn sync(plan: &Plan) -> Result<(), CollectError> {
-    let deadline = Instant::now() + RECORD_TIMEOUT;
-    plan.sync.ask(MakeDurable, deadline).await.map_err(recorder_gone)??;
-    Ok(())
-}
-
-fn recorder_gone(error: AskError) -> CollectError {
-    CollectError::GaveUp { reason: format!("recorder: {error}") }
 }

@@ -87,6 +87,9 @@ impl<'a> Check<'a> {
         for (role, model) in &agent.models {
             self.reference(path.child("models").child(role), "model", model, &self.config.models);
         }
+        if let Some(timeout) = agent.rollout_timeout {
+            self.time(path.child("rollout_timeout"), timeout);
+        }
         self.datasets(&path.child("datasets"), name, &agent.datasets);
     }
 
@@ -123,6 +126,7 @@ impl<'a> Check<'a> {
         let path = section("collect");
         self.time(path.child("rollout_timeout"), collect.rollout_timeout);
         self.time(path.child("sync_interval"), collect.sync_interval);
+        self.time(path.child("record_timeout"), collect.record_timeout);
         self.collected_agents(&path, collect);
         if let Some(dataset) = &collect.dataset {
             self.collected_dataset(path.child("dataset"), dataset);
@@ -187,6 +191,8 @@ impl<'a> Check<'a> {
     fn runtime(&mut self) {
         let path = section("runtime");
         let runtime = &self.config.runtime;
+        self.time(path.child("start_timeout"), runtime.start_timeout);
+        self.time(path.child("hang_after"), runtime.hang_after);
         self.time(path.child("session_idle_timeout"), runtime.session_idle_timeout);
         self.time(path.child("heartbeat"), runtime.heartbeat);
     }
@@ -330,11 +336,13 @@ agents:
     environment: wether
     model: polcy
     models: { judge: jugde }
+    rollout_timeout: 0
     datasets:
       - { name: a, type: example, path: a.jsonl }
       - { name: a, type: train, path: b.jsonl }
-collect: { agent: solvr, agents: [x], output: out, sync_interval: 0, rollout_timeout: 0 }
-runtime: { heartbeat: 0, session_idle_timeout: 0 }
+collect:
+  { agent: solvr, agents: [x], output: out, sync_interval: 0, record_timeout: 0, rollout_timeout: 0 }
+runtime: { heartbeat: 0, session_idle_timeout: 0, start_timeout: 0, hang_after: 0s }
 ";
         let expected = [
             "a.yaml:3: `models.judge.kind`: unknown kind `azure`",
@@ -348,20 +356,24 @@ runtime: { heartbeat: 0, session_idle_timeout: 0 }
             "a.yaml:9: `agents.solver.environment`: no environment is named `wether`; did you mean `weather`?",
             "a.yaml:10: `agents.solver.model`: no model is named `polcy`; did you mean `policy`?",
             "a.yaml:11: `agents.solver.models.judge`: no model is named `jugde`; did you mean `judge`?",
-            "a.yaml:14: `agents.solver.datasets.1.name`: another dataset of this agent is named `a` too",
-            "a.yaml:15: `collect.rollout_timeout`: must be longer than 0",
-            "a.yaml:15: `collect.sync_interval`: must be longer than 0",
-            "a.yaml:15: `collect.agent`: no agent is named `solvr`; did you mean `solver`?",
-            "a.yaml:15: `collect.agents.0`: no agent is named `x`",
-            "a.yaml:15: `collect.agents`: cannot stand beside `agent`",
-            "a.yaml:16: `runtime.session_idle_timeout`: must be longer than 0",
-            "a.yaml:16: `runtime.heartbeat`: must be longer than 0",
+            "a.yaml:12: `agents.solver.rollout_timeout`: must be longer than 0",
+            "a.yaml:15: `agents.solver.datasets.1.name`: another dataset of this agent is named `a` too",
+            "a.yaml:17: `collect.rollout_timeout`: must be longer than 0",
+            "a.yaml:17: `collect.sync_interval`: must be longer than 0",
+            "a.yaml:17: `collect.record_timeout`: must be longer than 0",
+            "a.yaml:17: `collect.agent`: no agent is named `solvr`; did you mean `solver`?",
+            "a.yaml:17: `collect.agents.0`: no agent is named `x`",
+            "a.yaml:17: `collect.agents`: cannot stand beside `agent`",
+            "a.yaml:18: `runtime.start_timeout`: must be longer than 0",
+            "a.yaml:18: `runtime.hang_after`: must be longer than 0",
+            "a.yaml:18: `runtime.session_idle_timeout`: must be longer than 0",
+            "a.yaml:18: `runtime.heartbeat`: must be longer than 0",
         ];
         let found = problems(yaml);
         let (output, others): (Vec<String>, Vec<String>) =
             found.into_iter().partition(|line| line.contains("`collect.output`"));
         assert_eq!(others, expected);
-        assert!(output[0].starts_with("a.yaml:15: `collect.output`: cannot write to `out`: `"));
+        assert!(output[0].starts_with("a.yaml:17: `collect.output`: cannot write to `out`: `"));
         assert!(output[0].ends_with("out` is a directory"));
     }
 

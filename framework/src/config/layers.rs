@@ -1,4 +1,5 @@
-//! Lays the layers over each other: maps are merged key by key, lists and scalars replaced.
+//! Lays the layers over each other: maps are merged key by key, lists and scalars replaced. What
+//! gets another `kind` loses the `settings` of the old one, which mean nothing to the new.
 //!
 //! The merging is done by the `config` crate. What its values cannot carry (line, exact text, the
 //! origin of maps) is kept in a ledger beside it; the crate hands the ledger's numbers through.
@@ -28,6 +29,11 @@ pub(super) struct Layers {
 impl Layers {
     /// Lays one more tree on top.
     pub(super) fn add(&mut self, layer: &Node) -> Result<(), ConfigError> {
+        let mut below = self.tree();
+        if forget_settings(&mut below, layer) {
+            self.merged = ::config::Config::default();
+            self.add(&below)?;
+        }
         let encoded = self.ledger.encode(layer, &KeyPath::root());
         let merged = ::config::Config::builder()
             .add_source(std::mem::take(&mut self.merged))
@@ -43,10 +49,14 @@ impl Layers {
         value: Node,
         case: KeyCase,
     ) -> Result<(), Fault> {
-        let mut tree = self.tree();
+        let before = self.tree();
+        let mut tree = before.clone();
         let origin = value.origin.clone();
-        let slot = slot(&mut tree, path, case, origin.as_ref())?;
-        *slot = value;
+        *slot(&mut tree, path, case, origin.as_ref())? = value;
+        if path.segments().last().is_some_and(|key| key.eq_ignore_ascii_case("kind")) {
+            forget_settings(&mut tree, &before);
+        }
+        self.merged = ::config::Config::default();
         self.add(&tree).map_err(|error| Fault::Refused { reason: error.to_string() })
     }
 
@@ -108,6 +118,21 @@ fn relabel(node: &mut Node, origin: &Origin) {
         Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {}
         Value::Text(_) | Value::Broken => {}
     }
+}
+
+/// Removes the `settings` beside each `kind` that is another one in the other tree. Returns whether
+/// there were any.
+fn forget_settings(tree: &mut Node, other: &Node) -> bool {
+    let (Value::Map(entries), Value::Map(others)) = (&mut tree.value, &other.value) else {
+        return false;
+    };
+    let kinds = (entries.get("kind"), others.get("kind"));
+    let differ = matches!(kinds, (Some(kind), Some(other)) if kind.value != other.value);
+    let mut forgot = differ && entries.remove("settings").is_some();
+    for (key, entry) in entries {
+        forgot |= others.get(key).is_some_and(|other| forget_settings(entry, other));
+    }
+    forgot
 }
 
 /// Finds the place of a value, creating the maps on the way to it.
@@ -307,6 +332,36 @@ mod tests {
         for (lower, upper, expected) in cases {
             assert_eq!(merged(&[lower, upper]), expected);
         }
+    }
+
+    #[test]
+    fn what_gets_another_kind_loses_the_settings_of_the_old_one() {
+        let lower = json!({"models": {
+            "a": {"kind": "x", "max": 1, "settings": {"p": 1}},
+            "b": {"kind": "x", "settings": {"p": 1}},
+        }});
+        let upper =
+            json!({"models": {"a": {"kind": "y", "settings": {"q": 2}}, "b": {"kind": "x"}}});
+        let expected = json!({"models": {
+            "a": {"kind": "y", "max": 1, "settings": {"q": 2}},
+            "b": {"kind": "x", "settings": {"p": 1}},
+        }});
+        assert_eq!(merged(&[lower.clone(), upper]), expected);
+        let mut layers = layered(&[lower]);
+        let mut assign = |path: &str, value| {
+            let path = KeyPath::parse(path).unwrap();
+            layers.assign(&path, Node::from(value), KeyCase::Ignored).unwrap();
+        };
+        assign("MODELS.A.KIND", json!("y"));
+        assign("MODELS.A.SETTINGS.Q", json!(2));
+        assign("models.b", json!({"kind": "z", "settings": {"r": 3}}));
+        assert_eq!(
+            layers.tree().to_json(),
+            json!({"models": {
+                "a": {"kind": "y", "max": 1, "settings": {"q": 2}},
+                "b": {"kind": "z", "settings": {"r": 3}},
+            }})
+        );
     }
 
     #[test]

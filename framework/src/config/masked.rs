@@ -173,6 +173,7 @@ agents:
     environment: weather
     model: policy
     models: {}
+    rollout_timeout: ~
     datasets: []
     settings:
       max_steps: 8
@@ -187,9 +188,12 @@ collect:
   max_attempts: 3
   rollout_timeout: 90s
   sync_interval: 1s
+  record_timeout: 5m
   failure_limit: ~
 runtime:
   shards: ~
+  start_timeout: 30s
+  hang_after: 1m
   shutdown_timeout: 10s
   session_idle_timeout: 10m
   heartbeat: 100ms

@@ -70,6 +70,10 @@ pub struct AgentSpec {
     /// The names of further models, by the role that they play for the agent.
     #[serde(default)]
     pub models: BTreeMap<String, String>,
+    /// One attempt of its rollouts in a collection may take this long; `collect.rollout_timeout` if
+    /// absent.
+    #[serde(default)]
+    pub rollout_timeout: Option<TimeSpan>,
     /// The tasks that it can be given.
     #[serde(default)]
     pub datasets: Vec<DatasetSpec>,
@@ -138,6 +142,9 @@ pub struct CollectSpec {
     /// Written rollouts reach the disk at least this often; every second by default.
     #[serde(default = "sync_interval")]
     pub sync_interval: TimeSpan,
+    /// The recorder may take this long over what it is handed at a time; 5 minutes by default.
+    #[serde(default = "record_timeout")]
+    pub record_timeout: TimeSpan,
     /// The collection ends after so many failed rollouts; never if absent.
     #[serde(default)]
     pub failure_limit: Option<NonZeroUsize>,
@@ -149,6 +156,11 @@ pub struct CollectSpec {
 pub struct RuntimeSpec {
     /// So many shards; one per core if absent.
     pub shards: Option<NonZeroUsize>,
+    /// An actor has this long to start; 30 seconds by default.
+    pub start_timeout: TimeSpan,
+    /// An actor that makes no progress for this long, or whose thread does not, is rebuilt elsewhere; a
+    /// minute by default.
+    pub hang_after: TimeSpan,
     /// The actors have this long to stop, then they are stopped; 10 seconds by default.
     pub shutdown_timeout: TimeSpan,
     /// A session that nobody used for this long is closed; 10 minutes by default.
@@ -166,6 +178,8 @@ impl Default for RuntimeSpec {
     fn default() -> Self {
         Self {
             shards: None,
+            start_timeout: TimeSpan::from_secs(30),
+            hang_after: TimeSpan::from_secs(MINUTE),
             shutdown_timeout: TimeSpan::from_secs(10),
             session_idle_timeout: TimeSpan::from_secs(10 * MINUTE),
             heartbeat: TimeSpan::from_millis(100),
@@ -253,6 +267,10 @@ const fn rollout_timeout() -> TimeSpan {
 
 const fn sync_interval() -> TimeSpan {
     TimeSpan::from_secs(1)
+}
+
+const fn record_timeout() -> TimeSpan {
+    TimeSpan::from_secs(5 * MINUTE)
 }
 
 #[cfg(test)]

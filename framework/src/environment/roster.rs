@@ -30,26 +30,38 @@ const SWEEPS_PER_TIMEOUT: u32 = 8;
 
 /// When a session was last used.
 #[derive(Debug)]
-pub(super) struct Pulse(Cell<Option<Instant>>);
+pub(super) struct Pulse {
+    /// Messages under way, which have limits of their own.
+    working: Cell<usize>,
+    /// When the last of them was done.
+    rested: Cell<Instant>,
+}
 
 impl Pulse {
     fn new() -> Self {
-        Self(Cell::new(Some(Instant::now())))
+        Self { working: Cell::new(0), rested: Cell::new(Instant::now()) }
     }
 
-    /// A message is being handled, which has limits of its own.
-    pub(super) fn work(&self) {
-        self.0.set(None);
-    }
-
-    /// Nobody wants anything for now.
-    pub(super) fn rest(&self) {
-        self.0.set(Some(Instant::now()));
+    /// A message is being handled, until what this returns is dropped.
+    pub(super) fn work(self: &Rc<Self>) -> Work {
+        self.working.update(|working| working + 1);
+        Work(self.clone())
     }
 
     /// When the session has been idle for too long, unless it is at work.
     fn expiry(&self, timeout: Duration) -> Option<Instant> {
-        self.0.get().and_then(|since| since.checked_add(timeout))
+        (self.working.get() == 0).then(|| self.rested.get().checked_add(timeout))?
+    }
+}
+
+/// A message that a session is handling.
+#[derive(Debug)]
+pub(super) struct Work(Rc<Pulse>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.working.update(|working| working - 1);
+        self.0.rested.set(Instant::now());
     }
 }
 
@@ -202,6 +214,15 @@ mod tests {
         Ok(())
     }
 
+    async fn stumble(_: &House, _: &Rc<()>, _: Nothing) -> Result<(), ToolError> {
+        panic!("over the mat");
+    }
+
+    async fn look(_: &House, _: &Rc<()>, _: Nothing) -> Result<(), ToolError> {
+        tokio::time::sleep(SECOND).await;
+        Ok(())
+    }
+
     impl Environment for House {
         const KIND: &'static str = "house";
         type Config = ();
@@ -216,6 +237,8 @@ mod tests {
             tools.add("nap", nap);
             tools.add("hang", hang);
             tools.add("touch", touch);
+            tools.add_shared("stumble", stumble);
+            tools.add_shared("look", look);
         }
 
         async fn open(&self, _: &Nothing) -> Result<Rc<()>, EnvironmentError> {
@@ -326,6 +349,39 @@ mod tests {
             drop(session);
             street.until_living(0).await;
             assert!(closed.elapsed() < SECOND);
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_in_a_tool_that_only_looks_fails_its_call_and_none_of_its_neighbours() {
+        let test = async {
+            let street = Street::new();
+            let session = street.open().await;
+            let names = ["look", "stumble", "look"].map(call);
+            let calls = names.iter().map(|call| session.call(call, late()));
+            let results = futures_util::future::join_all(calls).await;
+            let failure = results[1].as_ref().unwrap_err();
+            assert_eq!((failure.culprit, failure.retryable), (Culprit::Tool, true));
+            assert!(results[0].is_ok() && results[2].is_ok());
+            assert!(session.call(&call("touch"), late()).await.is_ok());
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_in_use_until_the_last_of_the_calls_side_by_side_is_done() {
+        let test = async {
+            let street = Street::new();
+            let session = street.open().await;
+            let (look, touch) = (call("look"), call("touch"));
+            let begun = Instant::now();
+            let calls = (0..3).map(|_| session.call(&look, late()));
+            futures_util::future::try_join_all(calls).await.unwrap();
+            assert_eq!(begun.elapsed(), SECOND, "they ran side by side");
+            tokio::time::sleep(IDLE - SECOND / 2).await;
+            session.call(&touch, late()).await.unwrap();
+            street.until_living(0).await;
         };
         LocalSet::new().run_until(test).await;
     }

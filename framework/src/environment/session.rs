@@ -1,21 +1,23 @@
-//! A session as an actor: one per rollout, its tool calls in order, gone with its rollout.
+//! A session as an actor: one per rollout, gone with it. Its tool calls run in order, but those that
+//! only look at its state run side by side.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Handler, Message, WrapFuture};
 use serde_json::value::RawValue;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, RwLock};
+use tokio::time::{Instant, timeout_at};
 
 use super::roster::{Closer, Pulse};
-use super::tools::Tools;
+use super::tools::{ToolError, Tools};
 use super::{Environment, EnvironmentError, Verdict};
 use crate::metrics::{EnvironmentMetrics, InFlight, ToolMetrics};
 use crate::responses::{FunctionCall, Response};
 use crate::rollout::{Culprit, Failure};
-use crate::supervision::{AskError, Handle, Supervised};
+use crate::supervision::{AskError, Handle, Supervised, Task as OwnTask};
 use crate::task::Task;
 
 /// Runs a tool.
@@ -70,12 +72,17 @@ pub(crate) struct SessionLimits {
     pub idle: Duration,
 }
 
+/// What a session holds; `None` once a tool was cut off in the middle, and after verification.
+///
+/// Tools that may change it hold it for writing, those that only look at it for reading. The lock is
+/// fair, so a call sees what the calls before it have done.
+type State<E> = Rc<RwLock<Option<<E as Environment>::Session>>>;
+
 /// One session.
 pub(super) struct SessionActor<E: Environment> {
     world: Rc<World<E>>,
     task: Arc<Task>,
-    /// Gone while a tool runs, after a tool was cut off, and after verification.
-    state: Option<E::Session>,
+    state: State<E>,
     pulse: Rc<Pulse>,
     /// Counts the session as open while it lives.
     _open: InFlight,
@@ -92,56 +99,104 @@ impl<E: Environment> SessionActor<E> {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let open = world.metrics.session_opened();
-        Self { world, task, state: Some(state), pulse, _open: open, _permit: permit }
+        let state = Rc::new(RwLock::new(Some(state)));
+        Self { world, task, state, pulse, _open: open, _permit: permit }
     }
 }
-
-/// Nothing in it is ever pinned: a running tool owns the session's state, and gives it back.
-impl<E: Environment> Unpin for SessionActor<E> {}
 
 impl<E: Environment> Actor for SessionActor<E> {
     type Context = Supervised<Self>;
 }
 
+/// How a call is answered: beside the messages that follow, or before any of them.
+pub(super) enum Answer<E: Environment> {
+    Beside(OwnTask<CallResult>),
+    Before(AtomicResponse<SessionActor<E>, CallResult>),
+}
+
+type CallResult = Result<String, ToolFault>;
+
+impl<E: Environment> MessageResponse<SessionActor<E>, CallTool> for Answer<E> {
+    fn handle(
+        self,
+        context: &mut Supervised<SessionActor<E>>,
+        reply: Option<OneshotSender<CallResult>>,
+    ) {
+        match self {
+            Self::Beside(task) => {
+                MessageResponse::<SessionActor<E>, CallTool>::handle(task, context, reply);
+            }
+            Self::Before(response) => {
+                MessageResponse::<SessionActor<E>, CallTool>::handle(response, context, reply);
+            }
+        }
+    }
+}
+
 impl<E: Environment> Handler<CallTool> for SessionActor<E> {
-    type Result = AtomicResponse<Self, Result<String, ToolFault>>;
+    type Result = Answer<E>;
 
     fn handle(&mut self, message: CallTool, _: &mut Self::Context) -> Self::Result {
-        self.pulse.work();
-        let (world, state) = (self.world.clone(), self.state.take());
+        let (world, state) = (self.world.clone(), self.state.clone());
+        let work = self.pulse.work();
+        let index = world.tools.find(&message.call.name);
+        let shared = index.is_some_and(|index| world.tools.get(index).shared().is_some());
         let run = async move {
-            let Some(mut state) = state else { return (None, Err(ToolFault::Closed)) };
-            match world.call(&mut state, &message).await {
-                Ok(text) => (Some(state), Ok(text)),
-                Err(fault) => (None, Err(fault)),
+            let _work = work;
+            match index {
+                Some(index) => world.call(index, &state, &message).await,
+                None => Ok(world.unknown(&message.call.name)),
             }
         };
-        let run = run.into_actor(self).map(|(state, result), actor, _| {
-            actor.state = state;
-            actor.pulse.rest();
-            result
-        });
-        AtomicResponse::new(Box::pin(run))
+        if shared {
+            Answer::Beside(OwnTask::new(run))
+        } else {
+            Answer::Before(AtomicResponse::new(Box::pin(run.into_actor(self))))
+        }
     }
 }
 
 impl<E: Environment> World<E> {
-    async fn call(&self, state: &mut E::Session, message: &CallTool) -> Result<String, ToolFault> {
-        let FunctionCall { name, arguments, .. } = &message.call;
-        let Some(index) = self.tools.find(name) else {
-            Called::new(self.metrics.unknown_tool()).ended("error");
-            return Ok(self.tools.unknown(name).into_text());
-        };
+    async fn call(&self, index: usize, state: &State<E>, message: &CallTool) -> CallResult {
+        let tool = self.tools.get(index);
+        let arguments = &message.call.arguments;
+        if let Some(tool) = tool.shared() {
+            let state = state.read().await;
+            let session = state.as_ref().ok_or(ToolFault::Closed)?;
+            let run = tool.run(&self.environment, session, arguments);
+            return self.timed(index, message.deadline, run).await;
+        }
+        let mut state = state.write().await;
+        // Out of its place while the tool runs: what is cut off in the middle does not come back.
+        let mut session = state.take().ok_or(ToolFault::Closed)?;
+        let run = tool.run(&self.environment, &mut session, arguments);
+        let result = self.timed(index, message.deadline, run).await;
+        *state = result.is_ok().then_some(session);
+        result
+    }
+
+    /// Runs a tool for as long as it may take, and counts how it ended.
+    async fn timed(
+        &self,
+        index: usize,
+        deadline: Instant,
+        run: impl Future<Output = Result<String, ToolError>>,
+    ) -> CallResult {
         let called = Called::new(&self.tool_metrics[index]);
-        let deadline = message.deadline.min(called.started + self.limits.tool);
-        let run = self.tools.run(index, &self.environment, state, arguments);
-        let (status, result) = match tokio::time::timeout_at(deadline, run).await {
+        let deadline = deadline.min(called.started + self.limits.tool);
+        let (status, result) = match timeout_at(deadline, run).await {
             Ok(Ok(text)) => ("ok", Ok(text)),
             Ok(Err(error)) => ("error", Ok(error.into_text())),
             Err(_) => ("timeout", Err(ToolFault::Timeout)),
         };
         called.ended(status);
         result
+    }
+
+    /// What the model reads that calls a tool which does not exist.
+    fn unknown(&self, name: &str) -> String {
+        Called::new(self.metrics.unknown_tool()).ended("error");
+        self.tools.unknown(name).into_text()
     }
 }
 
@@ -176,13 +231,13 @@ impl<E: Environment> Handler<Verify> for SessionActor<E> {
     type Result = AtomicResponse<Self, Result<Verdict, EnvironmentError>>;
 
     fn handle(&mut self, message: Verify, _: &mut Self::Context) -> Self::Result {
-        self.pulse.work();
-        let (world, task, state) = (self.world.clone(), self.task.clone(), self.state.take());
+        let (world, task, state) = (self.world.clone(), self.task.clone(), self.state.clone());
+        let work = self.pulse.work();
         let verify = async move {
-            let Some(state) = state else {
-                return Err(EnvironmentError::temporary("the session is closed"));
-            };
-            world.verify(state, &task, &message).await
+            let _work = work;
+            let session = state.write().await.take();
+            let closed = || EnvironmentError::temporary("the session is closed");
+            world.verify(session.ok_or_else(closed)?, &task, &message).await
         };
         let verify = verify.into_actor(self).map(|verdict, _, context| {
             context.stop();
@@ -203,7 +258,7 @@ impl<E: Environment> World<E> {
         let deadline = message.deadline.min(started + self.limits.verify);
         let target = target_of::<E>(task)?;
         let verify = self.environment.verify(state, target, &message.response);
-        let verdict = tokio::time::timeout_at(deadline, verify).await;
+        let verdict = timeout_at(deadline, verify).await;
         self.metrics.verified(started.elapsed());
         verdict.unwrap_or_else(|_| {
             Err(EnvironmentError::temporary("the verifier did not answer in time"))

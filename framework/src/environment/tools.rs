@@ -49,7 +49,15 @@ pub struct Tool<E: Environment> {
     /// What the model is told instead, if anything.
     offered: Option<Schema>,
     ignores_arguments: bool,
-    run: Box<dyn Run<E>>,
+    function: Function<E>,
+}
+
+/// What a tool does, by what it needs of the session.
+enum Function<E: Environment> {
+    /// All of it: nothing else runs meanwhile.
+    Alone(Box<dyn RunAlone<E>>),
+    /// A look at it: others that only look run at the same time.
+    Shared(Box<dyn RunShared<E>>),
 }
 
 impl<E: Environment> Tool<E> {
@@ -71,10 +79,55 @@ impl<E: Environment> Tool<E> {
         self.ignores_arguments = true;
         self
     }
+
+    /// The tool as one that runs beside others, if it is one.
+    pub(super) fn shared(&self) -> Option<SharedTool<'_, E>> {
+        match &self.function {
+            Function::Alone(_) => None,
+            Function::Shared(function) => Some(SharedTool { tool: self, function: &**function }),
+        }
+    }
+
+    /// Runs the tool with the session to itself.
+    pub(super) async fn run(
+        &self,
+        environment: &E,
+        session: &mut E::Session,
+        arguments: &str,
+    ) -> Result<String, ToolError> {
+        let arguments = self.arguments(arguments);
+        match &self.function {
+            Function::Alone(run) => run.run(&self.schema, environment, session, arguments).await,
+            Function::Shared(run) => run.run(&self.schema, environment, session, arguments).await,
+        }
+    }
+
+    fn arguments<'a>(&self, arguments: &'a str) -> &'a str {
+        if self.ignores_arguments { "{}" } else { arguments }
+    }
 }
 
-/// Runs a tool on arguments that are still text.
-pub(super) trait Run<E: Environment> {
+/// A tool that runs beside others.
+pub(super) struct SharedTool<'a, E: Environment> {
+    tool: &'a Tool<E>,
+    function: &'a dyn RunShared<E>,
+}
+
+impl<E: Environment> SharedTool<'_, E> {
+    /// Runs the tool on a session that others may be looking at.
+    pub(super) async fn run(
+        &self,
+        environment: &E,
+        session: &E::Session,
+        arguments: &str,
+    ) -> Result<String, ToolError> {
+        let arguments = self.tool.arguments(arguments);
+        self.function.run(&self.tool.schema, environment, session, arguments).await
+    }
+}
+
+/// Runs a tool on arguments that are still text, with the session to itself.
+trait RunAlone<E: Environment> {
     fn run<'a>(
         &'a self,
         schema: &'a Schema,
@@ -84,12 +137,23 @@ pub(super) trait Run<E: Environment> {
     ) -> LocalBoxFuture<'a, Result<String, ToolError>>;
 }
 
+/// Runs a tool on arguments that are still text, beside others.
+trait RunShared<E: Environment> {
+    fn run<'a>(
+        &'a self,
+        schema: &'a Schema,
+        environment: &'a E,
+        session: &'a E::Session,
+        arguments: &'a str,
+    ) -> LocalBoxFuture<'a, Result<String, ToolError>>;
+}
+
 struct Typed<F, A> {
     function: F,
     arguments: PhantomData<fn() -> A>,
 }
 
-impl<E, F, A, R> Run<E> for Typed<F, (A, R)>
+impl<E, F, A, R> RunAlone<E> for Typed<F, (A, R)>
 where
     E: Environment,
     F: for<'a> AsyncFn(&'a E, &'a mut E::Session, A) -> Result<R, ToolError>,
@@ -104,11 +168,35 @@ where
         arguments: &'a str,
     ) -> LocalBoxFuture<'a, Result<String, ToolError>> {
         Box::pin(async move {
-            let arguments: A = parse_arguments(schema, arguments)?;
-            let result = (self.function)(environment, session, arguments).await?;
-            serde_json::to_string(&result).map_err(|error| ToolError::text(error.to_string()))
+            let arguments = parse_arguments(schema, arguments)?;
+            to_text(&(self.function)(environment, session, arguments).await?)
         })
     }
+}
+
+impl<E, F, A, R> RunShared<E> for Typed<F, (A, R)>
+where
+    E: Environment,
+    F: for<'a> AsyncFn(&'a E, &'a E::Session, A) -> Result<R, ToolError>,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    fn run<'a>(
+        &'a self,
+        schema: &'a Schema,
+        environment: &'a E,
+        session: &'a E::Session,
+        arguments: &'a str,
+    ) -> LocalBoxFuture<'a, Result<String, ToolError>> {
+        Box::pin(async move {
+            let arguments = parse_arguments(schema, arguments)?;
+            to_text(&(self.function)(environment, session, arguments).await?)
+        })
+    }
+}
+
+fn to_text(result: &impl Serialize) -> Result<String, ToolError> {
+    serde_json::to_string(result).map_err(|error| ToolError::text(error.to_string()))
 }
 
 impl<E: Environment> Tools<E> {
@@ -119,8 +207,10 @@ impl<E: Environment> Tools<E> {
         tools
     }
 
-    /// Adds a tool. Its JSON Schema comes from the argument type, its description from that type's
-    /// doc comment.
+    /// Adds a tool that may change its session. Its JSON Schema comes from the argument type, its
+    /// description from that type's doc comment.
+    ///
+    /// It has the session to itself: calls run one after the other, in the order of the calls.
     ///
     /// # Panics
     /// Panics if the environment already has a tool of that name.
@@ -133,11 +223,37 @@ impl<E: Environment> Tools<E> {
         A: DeserializeOwned + JsonSchema + 'static,
         R: Serialize + 'static,
     {
+        let function = Typed { function, arguments: PhantomData::<fn() -> (A, R)> };
+        self.push(name, schema_of::<A>(), Function::Alone(Box::new(function)))
+    }
+
+    /// Adds a tool that only looks at its session, such as a search or a page fetched.
+    ///
+    /// Calls of such tools that stand side by side in one response run at the same time, if the
+    /// request allows parallel tool calls; their outputs stand in the order of the calls all the
+    /// same. A call of a tool that may change the session waits for those before it, and those
+    /// after it wait in turn, so that each sees the session as if all had run one by one.
+    ///
+    /// # Panics
+    /// Panics if the environment already has a tool of that name.
+    pub fn add_shared<A, R>(
+        &mut self,
+        name: &'static str,
+        function: impl for<'a> AsyncFn(&'a E, &'a E::Session, A) -> Result<R, ToolError> + 'static,
+    ) -> &mut Tool<E>
+    where
+        A: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + 'static,
+    {
+        let function = Typed { function, arguments: PhantomData::<fn() -> (A, R)> };
+        self.push(name, schema_of::<A>(), Function::Shared(Box::new(function)))
+    }
+
+    fn push(&mut self, name: &'static str, schema: Schema, function: Function<E>) -> &mut Tool<E> {
         assert!(self.find(name).is_none(), "two tools are named `{name}`");
-        let schema = schema_of::<A>();
         let description = schema.description().unwrap_or_default().to_owned();
-        let run = Box::new(Typed { function, arguments: PhantomData::<fn() -> (A, R)> });
-        let tool = Tool { name, description, schema, offered: None, ignores_arguments: false, run };
+        let (offered, ignores_arguments) = (None, false);
+        let tool = Tool { name, description, schema, offered, ignores_arguments, function };
         self.entries.push(tool);
         self.entries.last_mut().expect("a tool was just added")
     }
@@ -160,16 +276,8 @@ impl<E: Environment> Tools<E> {
         self.entries.iter().map(|tool| tool.name)
     }
 
-    pub(super) async fn run(
-        &self,
-        index: usize,
-        environment: &E,
-        session: &mut E::Session,
-        arguments: &str,
-    ) -> Result<String, ToolError> {
-        let tool = &self.entries[index];
-        let arguments = if tool.ignores_arguments { "{}" } else { arguments };
-        tool.run.run(&tool.schema, environment, session, arguments).await
+    pub(super) fn get(&self, index: usize) -> &Tool<E> {
+        &self.entries[index]
     }
 
     /// The tools as a request's `tools` list; `None` if there is none.

@@ -75,7 +75,7 @@ impl<E: Environment> Trial<E> {
         let call = item.as_function_call()?;
         let Self { environment, tools, session, .. } = self;
         let output = match tools.find(&call.name) {
-            Some(index) => tools.run(index, environment, session, &call.arguments).await,
+            Some(index) => tools.get(index).run(environment, session, &call.arguments).await,
             None => Err(tools.unknown(&call.name)),
         };
         let text = output.unwrap_or_else(super::ToolError::into_text);

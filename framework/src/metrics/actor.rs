@@ -57,9 +57,9 @@ pub(crate) fn supervisor_escalated(supervisor: &str) {
     SUPERVISOR_ESCALATIONS.with([supervisor]).increment(1);
 }
 
-/// Counts a message to the actor that nobody handled, and why.
-pub(crate) fn dead_letter(actor: &str, reason: &'static str) {
-    DEAD_LETTERS.with([actor, reason]).increment(1);
+/// Counts a message of a type to the actor that nobody handled, and why.
+pub(crate) fn dead_letter(actor: &str, message: &'static str, reason: &'static str) {
+    DEAD_LETTERS.with([actor, message, reason]).increment(1);
 }
 
 /// Counts a panic in a request task of the actor.

@@ -11,8 +11,9 @@ use super::{
     CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_BREAKER_OPENS, MODEL_BREAKER_STATE,
     MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES, MODEL_RETRIES_REFUSED,
     MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS,
-    ROLLOUTS_IN_FLIGHT, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION,
-    VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
+    ROLLOUTS_IN_FLIGHT, SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE, SERVICE_RETRIES_REFUSED,
+    SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION, VERIFY_DURATION, WORKER_KILLS,
+    family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -156,7 +157,7 @@ impl ModelMetrics {
     }
 }
 
-/// What is recorded about the endpoint of one model.
+/// What is recorded about the endpoint of one model, or about a service that a component asks.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointMetrics {
     breaker_state: Gauge,
@@ -166,11 +167,20 @@ pub(crate) struct EndpointMetrics {
 
 impl EndpointMetrics {
     /// Registers the series of this model, named as in the configuration.
-    pub(crate) fn new(model: &str) -> Self {
+    pub(crate) fn of_model(model: &str) -> Self {
         Self {
             breaker_state: MODEL_BREAKER_STATE.with([model]),
             breaker_opens: MODEL_BREAKER_OPENS.with([model]),
             retries_refused: MODEL_RETRIES_REFUSED.with([model]),
+        }
+    }
+
+    /// Registers the series of this service, which the component of this name asks.
+    pub(crate) fn of_service(component: &str, service: &str) -> Self {
+        Self {
+            breaker_state: SERVICE_BREAKER_STATE.with([component, service]),
+            breaker_opens: SERVICE_BREAKER_OPENS.with([component, service]),
+            retries_refused: SERVICE_RETRIES_REFUSED.with([component, service]),
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::agent::{EnvironmentPort, Names};
 use crate::collection::ReadTarget;
-use crate::config::{Config, Problem, Problems, RuntimeSpec};
+use crate::config::{Config, Problem, Problems, RuntimeSpec, TimeSpan};
 use crate::dispatch::{Dispatcher, Load};
 use crate::environment::Evidence;
 use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
@@ -23,14 +23,13 @@ use crate::shards::Shards;
 use crate::supervision::{Backoff, ChildSpec, Intensity, Shutdown, SupervisorSpec};
 use crate::wiring::{Directory, Facilities};
 
-/// How long an actor may make no progress before it is rebuilt elsewhere.
-const HANG_AFTER: Duration = Duration::from_secs(60);
-
 /// An agent that runs.
 #[derive(Clone)]
 pub(super) struct RunningAgent {
     pub(super) dispatcher: Dispatcher,
     pub(super) read_target: ReadTarget,
+    /// How long one attempt may take, if the agent has a limit of its own.
+    pub(super) rollout_timeout: Option<Duration>,
 }
 
 /// An environment that runs.
@@ -125,7 +124,8 @@ impl Components {
             let metrics = RolloutMetrics::new(name, &spec.environment);
             let names = Names { agent: name.clone(), environment: spec.environment.clone() };
             let dispatcher = Dispatcher::new(names, ports, load.clone(), metrics);
-            agents.insert(name.clone(), RunningAgent { dispatcher, read_target });
+            let rollout_timeout = spec.rollout_timeout.map(TimeSpan::duration);
+            agents.insert(name.clone(), RunningAgent { dispatcher, read_target, rollout_timeout });
             all.extend(specs);
         }
         Ok((all, agents))
@@ -151,7 +151,7 @@ impl Components {
 }
 
 /// Rollouts wait for an actor that crashes again and again, so it is not kept from them for long.
-const RESTART_DELAYS: Backoff = Backoff {
+pub(super) const RESTART_DELAYS: Backoff = Backoff {
     min: Duration::from_millis(10),
     max: Duration::from_secs(1),
     factor: 2.0,
@@ -186,7 +186,6 @@ impl SeatMaker<'_> {
                 name: self.name,
                 shard,
                 placement: self.shards.placement(shard),
-                hang_after: HANG_AFTER,
                 permits: self.permits.clone(),
                 facilities: self.facilities,
                 runtime: self.runtime,

@@ -19,17 +19,14 @@ use crate::wiring::Facilities;
 pub struct Status {
     /// Supervisors, actors and sessions.
     pub tree: TreeNode,
-    /// The endpoints of the models that have one.
+    /// The endpoints and services that components depend on. The tree shows each at the actors that
+    /// ask it.
     pub endpoints: Vec<EndpointStatus>,
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tree.fmt(f)?;
-        if !self.endpoints.is_empty() {
-            writeln!(f, "endpoints")?;
-        }
-        self.endpoints.iter().try_for_each(|endpoint| writeln!(f, "  {endpoint}"))
+        self.tree.fmt(f)
     }
 }
 
@@ -42,7 +39,11 @@ pub(super) struct Observatory {
 
 impl Observatory {
     pub(super) fn status(&self) -> Status {
-        Status { tree: self.root.tree(), endpoints: self.facilities.endpoints() }
+        let (mut tree, endpoints) = (self.root.tree(), self.facilities.endpoints());
+        for endpoint in &endpoints {
+            tree.attach_endpoint(&endpoint.component, endpoint);
+        }
+        Status { tree, endpoints }
     }
 }
 

@@ -4,7 +4,7 @@
 //! the metrics read it from any thread, also while the actor's own thread is blocked.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as RealInstant};
 
 use tokio::sync::oneshot;
@@ -113,6 +113,8 @@ pub(crate) struct Cell {
     progress: AtomicU64,
     message: Mutex<&'static str>,
     monitors: Mutex<Vec<oneshot::Sender<(u64, Exit)>>>,
+    /// Whom its waited-for futures ask: one entry for each ask.
+    awaited: Mutex<Vec<Arc<Cell>>>,
 }
 
 impl Cell {
@@ -127,6 +129,7 @@ impl Cell {
             progress: AtomicU64::new(0),
             message: Mutex::new(""),
             monitors: Mutex::new(Vec::new()),
+            awaited: Mutex::new(Vec::new()),
         }
     }
 
@@ -200,6 +203,27 @@ impl Cell {
 
     pub(crate) fn message(&self) -> &'static str {
         *self.message.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the actor serves nobody until the other one has answered.
+    pub(crate) fn await_other(&self, other: &Arc<Cell>) {
+        self.lock_awaited().push(other.clone());
+    }
+
+    pub(crate) fn await_no_more(&self, other: &Arc<Cell>) {
+        let mut awaited = self.lock_awaited();
+        if let Some(index) = awaited.iter().position(|known| Arc::ptr_eq(known, other)) {
+            awaited.swap_remove(index);
+        }
+    }
+
+    /// Those who have to answer before the actor serves anybody.
+    pub(crate) fn awaited(&self) -> Vec<Arc<Cell>> {
+        self.lock_awaited().clone()
+    }
+
+    fn lock_awaited(&self) -> MutexGuard<'_, Vec<Arc<Cell>>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Completes when the current incarnation, or else the next one, has ended.

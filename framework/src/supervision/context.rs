@@ -62,6 +62,12 @@ impl<A: Actor<Context = Supervised<A>>> Supervised<A> {
         self.end(Exit::Failed { reason }, ActorState::Stopped);
     }
 
+    /// Ends this incarnation as shut down, before the next message is handled: what it served is
+    /// going away, which is no failure. `stopping` is not asked.
+    pub fn shut_down(&mut self) {
+        self.end(Exit::Shutdown, ActorState::Stopping);
+    }
+
     /// The path of the actor in its tree.
     #[must_use]
     pub fn path(&self) -> &str {

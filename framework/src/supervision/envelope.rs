@@ -16,6 +16,7 @@ use super::cell::Counters;
 use super::context::Supervised;
 use super::guard::drop_guarded;
 use super::mailbox::{Inlet, take_ticket};
+use super::tree::short_name;
 
 /// The slot between an asker and a handler.
 pub(crate) struct Delivery<M>(Mutex<Slot<M>>);
@@ -189,7 +190,7 @@ impl<A: Actor, M: Message> Drop for Parcel<A, M> {
             Contents::Own(message) => {
                 if let Some(message) = message.take() {
                     Counters::count(&cell.counters().dead_letters);
-                    metrics::dead_letter(cell.path(), "closed");
+                    metrics::dead_letter(cell.path(), short_name(type_name::<M>()), inlet.fate());
                     drop_guarded(message);
                 }
             }

@@ -1,12 +1,14 @@
 //! A restart-proof, bounded way to send one type of message, whichever actor takes it.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use actix::Message;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use thiserror::Error;
 use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +16,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::metrics;
 
 use super::cell::{Counters, Life};
-use super::mailbox::{Channel, Port, Sent};
+use super::mailbox::{Channel, Port};
+use super::reply::{ReplyWait, Waited};
+use super::waits::Wait;
 
 /// Why an ask has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -194,44 +198,34 @@ where
         message: M,
         deadline: Instant,
     ) -> impl Future<Output = Result<M::Result, AskError>> + use<'_, M> {
-        let sending = self.try_send(message);
-        async move {
-            let outcome = match sending {
-                Sending::Sent(channel, sent) => self.await_first(channel, sent, deadline).await,
-                Sending::Unsent(message) => {
-                    Box::pin(self.ask_repeatedly(*message, deadline, Sendings::None)).await
-                }
-            };
-            if let Err(error) = &outcome {
-                metrics::ask_failed(error.actor(), error.label());
+        let stage = match self.try_send(message, deadline) {
+            Ok(wait) => Stage::First(wait),
+            Err(message) => {
+                Stage::Repeated(self.ask_repeatedly(message, deadline, Sendings::None).boxed())
             }
-            outcome
-        }
+        };
+        Ask { handle: self, deadline, stage, noted: None }
     }
 
     /// Sends a message for a reply, if there is room right now.
-    fn try_send(&self, mut message: M) -> Sending<M> {
+    fn try_send(&self, mut message: M, deadline: Instant) -> Result<ReplyWait<M>, M> {
         while let Ok(channel) = self.try_place() {
-            match channel.clone().send(message) {
-                Ok(sent) => return Sending::Sent(channel, sent),
+            match self.send(channel, message, deadline) {
+                Ok(wait) => return Ok(wait),
                 Err(returned) => message = returned,
             }
         }
-        Sending::Unsent(Box::new(message))
+        Err(message)
     }
 
-    async fn await_first(
+    fn send(
         &self,
         channel: Arc<dyn Channel<M>>,
-        sent: Sent<M>,
+        message: M,
         deadline: Instant,
-    ) -> Result<M::Result, AskError> {
-        match self.await_reply(&*channel, sent, deadline).await? {
-            Answer::Reply(reply) => Ok(reply),
-            Answer::Returned(message) => {
-                Box::pin(self.ask_repeatedly(message, deadline, Sendings::Some)).await
-            }
-        }
+    ) -> Result<ReplyWait<M>, M> {
+        let sent = channel.clone().send(message)?;
+        Ok(ReplyWait::new(sent, channel, self.port.cell().is_watched(), deadline))
     }
 
     /// Sends a message, waiting for room in the mailbox until the deadline. Senders that wait are
@@ -242,7 +236,10 @@ where
     pub async fn tell(&self, mut message: M, deadline: Instant) -> Result<(), TellError<M>> {
         loop {
             let place = match self.try_place() {
-                Err(NoPlace::Full) => self.await_place(deadline).await,
+                Err(NoPlace::Full) => {
+                    let _wait = Wait::begin(self.port.cell());
+                    self.await_place(deadline).await
+                }
                 place => place,
             };
             match place {
@@ -277,6 +274,7 @@ where
         deadline: Instant,
         mut sendings: Sendings,
     ) -> Result<M::Result, AskError> {
+        let _wait = Wait::begin(self.port.cell());
         loop {
             let place = match self.try_place() {
                 Err(NoPlace::Full) => self.await_place(deadline).await,
@@ -288,14 +286,14 @@ where
                 Err(NoPlace::Full) => return Err(self.timeout()),
                 Err(NoPlace::Gone) => return Err(self.unavailable()),
             };
-            let sent = match channel.clone().send(message) {
-                Ok(sent) => sent,
+            let mut wait = match self.send(channel, message, deadline) {
+                Ok(wait) => wait,
                 Err(returned) => {
                     message = returned;
                     continue;
                 }
             };
-            message = match self.await_reply(&*channel, sent, deadline).await? {
+            message = match self.answer((&mut wait).await, &wait)? {
                 Answer::Reply(reply) => return Ok(reply),
                 Answer::Returned(message) => message,
             };
@@ -303,22 +301,16 @@ where
         }
     }
 
-    async fn await_reply(
+    /// What the end of a wait means.
+    fn answer(
         &self,
-        channel: &dyn Channel<M>,
-        sent: Sent<M>,
-        deadline: Instant,
+        waited: Waited<M::Result>,
+        wait: &ReplyWait<M>,
     ) -> Result<Answer<M>, AskError> {
-        let Sent { reply, delivery } = sent;
-        let reply = if self.port.cell().is_watched() {
-            reply_before(deadline, reply_or_retirement(channel, reply)).await
-        } else {
-            reply_before(deadline, async { reply.await.ok() }).await
-        };
-        match reply {
-            Ok(Some(reply)) => Ok(Answer::Reply(reply)),
-            Err(_elapsed) => Err(self.timeout()),
-            Ok(None) => match delivery.reclaim(self.port.cell().counters()) {
+        match waited {
+            Waited::Reply(reply) => Ok(Answer::Reply(reply)),
+            Waited::Elapsed => Err(self.timeout()),
+            Waited::Gone => match wait.reclaim(self.port.cell().counters()) {
                 Some(message) => Ok(Answer::Returned(message)),
                 None => Err(AskError::Crashed { actor: self.actor() }),
             },
@@ -388,11 +380,56 @@ where
     }
 }
 
-/// What became of an ask's first sending.
-enum Sending<M: Message> {
-    Sent(Arc<dyn Channel<M>>, Sent<M>),
-    /// There is no room, or nobody there. Boxed, as it waits in every ask's future.
-    Unsent(Box<M>),
+/// An ask under way. Written out, as tens of thousands may wait at a time: an `async` block would
+/// keep several copies of what it moves.
+struct Ask<'a, M: Message> {
+    handle: &'a Handle<M>,
+    deadline: Instant,
+    stage: Stage<'a, M>,
+    /// Who waits for whom here, once it has been polled.
+    noted: Option<Wait>,
+}
+
+enum Stage<'a, M: Message> {
+    /// The message was sent at once.
+    First(ReplyWait<M>),
+    /// It waits for room, or has come back once.
+    Repeated(BoxFuture<'a, Result<M::Result, AskError>>),
+}
+
+impl<M> Future for Ask<'_, M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    type Output = Result<M::Result, AskError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = loop {
+            let Self { handle, deadline, stage, noted } = &mut *self;
+            let handle: &Handle<M> = handle;
+            noted.get_or_insert_with(|| Wait::begin(handle.port.cell()));
+            let answer = match stage {
+                Stage::Repeated(asking) => break ready!(asking.as_mut().poll(cx)),
+                Stage::First(wait) => {
+                    let waited = ready!(Pin::new(&mut *wait).poll(cx));
+                    handle.answer(waited, wait)
+                }
+            };
+            match answer {
+                Ok(Answer::Reply(reply)) => break Ok(reply),
+                Ok(Answer::Returned(message)) => {
+                    let again = handle.ask_repeatedly(message, *deadline, Sendings::Some);
+                    *stage = Stage::Repeated(again.boxed());
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(error) = &outcome {
+            metrics::ask_failed(error.actor(), error.label());
+        }
+        Poll::Ready(outcome)
+    }
 }
 
 /// Whether a message has been under way before.
@@ -406,45 +443,4 @@ enum Sendings {
 enum Answer<M: Message> {
     Reply(M::Result),
     Returned(M),
-}
-
-/// Waits for a reply until the deadline. A timer is armed only if the reply is not there after one
-/// more turn of this task: on one thread the actor, which was woken before, has had its turn by
-/// then. That spares most asks the timer, which is a third of their cost.
-async fn reply_before<T>(
-    deadline: Instant,
-    reply: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
-    let mut reply = pin!(reply);
-    let mut has_turn_left = true;
-    let early = poll_fn(|cx| match reply.as_mut().poll(cx) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
-        Poll::Pending if std::mem::take(&mut has_turn_left) => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-        Poll::Pending => Poll::Ready(None),
-    });
-    match early.await {
-        Some(reply) => Ok(reply),
-        None => timeout_at(deadline, reply).await,
-    }
-}
-
-/// Waits for the reply, and no longer than the channel is in use: a blocked thread would keep both
-/// the reply and the message for ever.
-async fn reply_or_retirement<M: Message>(
-    channel: &dyn Channel<M>,
-    reply: impl Future<Output = Result<M::Result, tokio::sync::oneshot::error::RecvError>>,
-) -> Option<M::Result> {
-    let mut retired = pin!(channel.retirement().notified());
-    retired.as_mut().enable();
-    if channel.is_retired() {
-        return None;
-    }
-    tokio::select! {
-        biased;
-        reply = reply => reply.ok(),
-        () = retired => None,
-    }
 }

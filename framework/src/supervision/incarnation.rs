@@ -19,6 +19,7 @@ use super::control::{Control, Order};
 use super::exit::Exit;
 use super::guard::{Panic, drop_guarded, guarded};
 use super::spawned::LocalActorFuture;
+use super::waits::Waiter;
 
 /// How many messages and futures are served before the neighbours on the shard get their turn.
 const BUDGET: u32 = 64;
@@ -109,8 +110,11 @@ impl<A: Actor<Context = Supervised<A>>> Incarnation<A> {
                 return Poll::Ready(exit);
             }
             if !self.has_more_to_do() {
-                // A future spawned for the first time in this very poll has no one to wake yet.
+                // A future spawned for the first time in this very poll had no one to wake until now.
                 self.context.spawned().register(cx.waker());
+                if self.context.spawned().has_woken() {
+                    cx.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }
@@ -144,7 +148,9 @@ impl<A: Actor<Context = Supervised<A>>> Incarnation<A> {
         self.merge_waits();
         while !self.context.is_ending() {
             let Some(latest) = self.waits.len().checked_sub(1) else { break };
+            let waiter = Waiter::enter(self.context.cell());
             let poll = self.waits[latest].as_mut().poll(&mut self.actor, &mut self.context, cx);
+            drop(waiter);
             if poll.is_pending() && !self.context.is_ending() {
                 return Poll::Pending;
             }

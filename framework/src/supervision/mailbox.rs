@@ -66,6 +66,12 @@ impl<A: Actor> Inlet<A> {
         &self.cell
     }
 
+    /// Why nobody handled what is left in the channel.
+    pub(crate) fn fate(&self) -> &'static str {
+        let is_over = matches!(self.cell.life(), Life::Down | Life::Stopping);
+        if self.retired.load(SeqCst) && !is_over { "moved" } else { "stopped" }
+    }
+
     /// Sends away everybody who waits here.
     fn retire(&self) {
         self.permits.close();

@@ -9,7 +9,8 @@ use super::cell::Cell;
 use super::exit::Exit;
 use super::guard::Panic;
 
-/// How many failures of one path are logged in one window; further ones are only counted.
+/// How many failures, and how many restarts, of one path are logged in one window; further ones are
+/// only counted.
 const LOGGED_PER_WINDOW: u32 = 10;
 const LOG_WINDOW: Duration = Duration::from_secs(10);
 
@@ -27,14 +28,15 @@ pub struct FailureReport {
     pub text: Arc<str>,
     /// `file:line:column` of a panic.
     pub location: Option<String>,
-    /// What kind of failure it was: `panic`, `task_panic`, `drop_panic`, `failed`, `hung` …
+    /// What kind of failure it was: `panic`, `task_panic`, `drop_panic`, `failed`, `hung`, `circle` …
     pub reason: &'static str,
 }
 
+type LogWindows = HashMap<(Topic, Arc<str>), LogWindow>;
 type Observer = Arc<dyn Fn(&FailureReport) + Send + Sync>;
 
 static OBSERVERS: RwLock<Vec<(u64, Observer)>> = RwLock::new(Vec::new());
-static LOG_WINDOWS: LazyLock<Mutex<HashMap<Arc<str>, LogWindow>>> = LazyLock::new(Mutex::default);
+static LOG_WINDOWS: LazyLock<Mutex<LogWindows>> = LazyLock::new(Mutex::default);
 
 /// Keeps an observer registered until it is dropped.
 #[derive(Debug)]
@@ -84,6 +86,27 @@ pub(crate) fn failed(path: &Arc<str>, generation: u64, exit: &Exit) {
     });
 }
 
+/// Reports actors that wait for each other in a circle, which begins and ends with this one.
+pub(crate) fn waits_in_circle(cell: &Cell, circle: &[Arc<Cell>]) {
+    let names: Vec<&str> = circle.iter().map(|cell| &**cell.path()).collect();
+    let text = format!("asks in a circle, until a deadline ends it: {}", names.join(" -> "));
+    deliver(&FailureReport {
+        path: cell.path().clone(),
+        generation: cell.generation(),
+        message: Some(cell.message()),
+        text: text.into(),
+        location: None,
+        reason: "circle",
+    });
+}
+
+/// Logs that a supervisor restarts one of its children.
+pub(crate) fn restarting(supervisor: &str, child: &Arc<str>, reason: &'static str) {
+    if let Some(suppressed) = admit(Topic::Restart, child) {
+        tracing::warn!(supervisor, child = &**child, reason, suppressed, "restarting");
+    }
+}
+
 fn deliver(report: &FailureReport) {
     let observers = OBSERVERS.read().unwrap_or_else(PoisonError::into_inner).clone();
     for (_, observer) in observers {
@@ -93,7 +116,7 @@ fn deliver(report: &FailureReport) {
 }
 
 fn log(report: &FailureReport) {
-    let Some(suppressed) = admit(&report.path) else { return };
+    let Some(suppressed) = admit(Topic::Failure, &report.path) else { return };
     tracing::error!(
         actor = %report.path,
         generation = report.generation,
@@ -106,17 +129,24 @@ fn log(report: &FailureReport) {
     );
 }
 
-/// How many failures of one path were logged, and not logged, since `opened`.
+/// What a line of the log is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Topic {
+    Failure,
+    Restart,
+}
+
+/// How many lines about one path were logged, and not logged, since `opened`.
 struct LogWindow {
     opened: Instant,
     logged: u32,
     suppressed: u64,
 }
 
-/// Whether a failure of `path` may be logged now, and how many were not since the last that was.
-fn admit(path: &Arc<str>) -> Option<u64> {
+/// Whether a line about `path` may be logged now, and how many were not since the last that was.
+fn admit(topic: Topic, path: &Arc<str>) -> Option<u64> {
     let mut windows = log_windows();
-    let window = windows.entry(path.clone()).or_insert_with(|| LogWindow {
+    let window = windows.entry((topic, path.clone())).or_insert_with(|| LogWindow {
         opened: Instant::now(),
         logged: 0,
         suppressed: 0,
@@ -133,7 +163,7 @@ fn admit(path: &Arc<str>) -> Option<u64> {
     Some(std::mem::take(&mut window.suppressed))
 }
 
-fn log_windows() -> MutexGuard<'static, HashMap<Arc<str>, LogWindow>> {
+fn log_windows() -> MutexGuard<'static, LogWindows> {
     LOG_WINDOWS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -145,10 +175,12 @@ mod tests {
     #[test]
     fn a_crash_loop_is_logged_a_few_times_and_counted_always() {
         let path: Arc<str> = "test/crash_loop".into();
-        let logged = (0..100).filter(|_| admit(&path).is_some()).count();
+        let logged = (0..100).filter(|_| admit(Topic::Failure, &path).is_some()).count();
         assert_eq!(logged, LOGGED_PER_WINDOW as usize);
-        let suppressed = log_windows().get(&path).map(|window| window.suppressed);
+        let window = (Topic::Failure, path.clone());
+        let suppressed = log_windows().get(&window).map(|window| window.suppressed);
         assert_eq!(suppressed, Some(100 - u64::from(LOGGED_PER_WINDOW)));
-        assert!(admit(&"test/another".into()).is_some());
+        assert!(admit(Topic::Restart, &path).is_some());
+        assert!(admit(Topic::Failure, &"test/another".into()).is_some());
     }
 }

@@ -29,6 +29,10 @@ impl Ready {
         self.woken.lock().unwrap_or_else(PoisonError::into_inner).push_back(handle);
     }
 
+    fn has_woken(&self) -> bool {
+        !self.woken.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn pop(&self) -> Option<SpawnHandle> {
         self.woken.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
@@ -115,6 +119,11 @@ impl<A: Actor> Spawned<A> {
         if let Some(ready) = &self.ready {
             ready.actor.register(waker);
         }
+    }
+
+    /// Whether a future was woken and not polled since.
+    pub(crate) fn has_woken(&self) -> bool {
+        self.ready.as_ref().is_some_and(|ready| ready.has_woken())
     }
 
     /// Takes the next future that was woken.

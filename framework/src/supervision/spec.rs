@@ -107,9 +107,10 @@ impl ChildSpec {
         self
     }
 
-    /// Has the child killed, and built elsewhere, when it makes no progress for so long: when it
-    /// blocks its thread, or waits for one future (`ctx.wait`, `AtomicResponse`) without an end.
-    /// An idle actor makes no progress and does not hang; neither does one with running [`Task`]s.
+    /// Has the child killed, and built elsewhere, when it makes no progress for so long: when its
+    /// thread is blocked, by itself or by somebody else on it, or when it waits for one future
+    /// (`ctx.wait`, `AtomicResponse`) without an end. An idle actor makes no progress and does not
+    /// hang; neither does one with running [`Task`]s.
     ///
     /// [`Task`]: super::Task
     #[must_use]

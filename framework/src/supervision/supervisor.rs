@@ -6,6 +6,7 @@
 mod crew;
 mod driver;
 mod member;
+mod probe;
 mod signal;
 mod timers;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::census;
@@ -24,7 +26,7 @@ use super::spec::{ChildSpec, SpecError, SupervisorSpec};
 use super::tree::{Board, ChildState, TreeNode};
 pub(crate) use crew::{Crew, Launch};
 use driver::Driver;
-use signal::{Command, Halt, Superior};
+use signal::{Command, Halt, Parent, Superior};
 
 /// How a supervisor has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,16 +183,22 @@ impl Supervisor {
             supervisor: name.clone(),
             exit: Exit::StartFailed { reason: error.to_string().into() },
         })?;
-        let board = Arc::new(Board::new(&spec));
-        census::enrol_root(&board);
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let (up, started) = watch::channel(None);
-        let (over, ended) = watch::channel(None);
-        let superior = Superior::Root { started: up, ended: over };
-        let driver = Driver::new(spec, board.clone(), inbox, superior);
-        tokio::spawn(driver.run());
-        Ok(SupervisorHandle { commands, board, started, ended })
+        let (handle, _task) = launch(spec, None);
+        census::enrol_root(&handle.board);
+        Ok(handle)
     }
+}
+
+/// Starts the task of a supervisor whose spec was checked.
+fn launch(spec: SupervisorSpec, parent: Option<Parent>) -> (SupervisorHandle, AbortHandle) {
+    let board = Arc::new(Board::new(&spec));
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let (up, started) = watch::channel(None);
+    let (over, ended) = watch::channel(None);
+    let superior = Superior { started: up, ended: over, parent };
+    let driver = Driver::new(spec, board.clone(), inbox, superior);
+    let task = tokio::spawn(driver.run()).abort_handle();
+    (SupervisorHandle { commands, board, started, ended }, task)
 }
 
 /// Shuts a supervisor down whose start nobody waits for any more.
@@ -208,7 +216,7 @@ impl Drop for HaltOnDrop {
 #[derive(Clone)]
 pub struct SupervisorHandle {
     commands: mpsc::UnboundedSender<Command>,
-    board: Arc<Board>,
+    pub(super) board: Arc<Board>,
     started: watch::Receiver<Option<Result<(), StartFailure>>>,
     ended: watch::Receiver<Option<Stopped>>,
 }
@@ -266,12 +274,24 @@ impl SupervisorHandle {
         self.request(|reply| Command::Delete(id.to_owned(), reply)).await
     }
 
-    /// Kills the actor with this path, in this supervisor or below, at its next poll. What follows
-    /// is its supervisor's business, as after a crash.
+    /// The handle to a child that is a supervisor, in its present life: once restarted, it has
+    /// another one.
     ///
     /// # Errors
-    /// If there is no such actor. Sessions are not known by their paths.
-    pub fn kill_actor(&self, path: &str) -> Result<(), ChildError> {
+    /// If there is no such supervisor.
+    pub fn nested(&self, id: &str) -> Result<Self, ChildError> {
+        let unknown =
+            || ChildError::NotFound { supervisor: self.board.name().clone(), id: id.to_owned() };
+        self.board.nested(id).ok_or_else(unknown)
+    }
+
+    /// Kills the actor or the supervisor with this path, in this supervisor or below, at its next
+    /// poll. A supervisor takes its children along. What follows is the business of the supervisor
+    /// above, as after a crash.
+    ///
+    /// # Errors
+    /// If there is none. Sessions are not known by their paths.
+    pub fn kill(&self, path: &str) -> Result<(), ChildError> {
         if self.board.kill(path) {
             return Ok(());
         }

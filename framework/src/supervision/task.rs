@@ -1,11 +1,11 @@
 //! Request work that runs in its own task, beside its actor.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Message};
@@ -59,7 +59,7 @@ where
         match job.poll_work(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(ended) => job.end(ended),
             Poll::Pending => {
-                tokio::task::spawn_local(job.run());
+                tokio::task::spawn_local(job);
             }
         }
     }
@@ -141,11 +141,6 @@ struct Job<R> {
 }
 
 impl<R> Job<R> {
-    async fn run(mut self) {
-        let ended = poll_fn(|cx| self.poll(cx)).await;
-        self.end(ended);
-    }
-
     fn end(&mut self, ended: Ended<R>) {
         match ended {
             Ended::Done(result) => {
@@ -159,7 +154,7 @@ impl<R> Job<R> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended<R>> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended<R>> {
         if self.seat.poll_end(cx).is_ready() {
             return Poll::Ready(Ended::Cancelled);
         }
@@ -183,6 +178,16 @@ impl<R> Job<R> {
         Counters::count(&self.cell.counters().tasks_panicked);
         metrics::task_panicked(self.cell.path());
         report::panicked(&self.cell, self.generation, Some(self.message), "task_panic", panic);
+    }
+}
+
+impl<R> Future for Job<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = ready!(self.poll_ended(cx));
+        self.end(ended);
+        Poll::Ready(())
     }
 }
 

@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::task::AbortHandle;
+
+use crate::endpoint::EndpointStatus;
 
 use super::census;
 use super::control::{Control, Order};
@@ -17,7 +20,7 @@ use super::decision::{Key, Phase};
 use super::mailbox::Vessel;
 use super::policy::Strategy;
 use super::spec::{ChildKind, ChildSpec, SupervisorSpec};
-use super::supervisor::{ChildCounts, ChildInfo};
+use super::supervisor::{ChildCounts, ChildInfo, SupervisorHandle};
 
 /// What a child is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,7 +83,14 @@ struct Post {
 
 enum Subject {
     Actor(Arc<dyn Vessel>),
-    Supervisor(Option<Arc<Board>>),
+    /// None before its first start.
+    Supervisor(Option<Nested>),
+}
+
+/// A supervisor in its present life.
+struct Nested {
+    handle: SupervisorHandle,
+    task: AbortHandle,
 }
 
 impl Board {
@@ -107,9 +117,18 @@ impl Board {
         self.posts().insert(key, Post { id, subject, state, generation: 0, control: None });
     }
 
-    pub(crate) fn attach(&self, key: Key, board: Arc<Board>) {
+    pub(crate) fn attach(&self, key: Key, handle: SupervisorHandle, task: AbortHandle) {
         if let Some(post) = self.posts().get_mut(&key) {
-            post.subject = Subject::Supervisor(Some(board));
+            post.subject = Subject::Supervisor(Some(Nested { handle, task }));
+        }
+    }
+
+    /// The handle to a child that is a supervisor.
+    pub(crate) fn nested(&self, id: &str) -> Option<SupervisorHandle> {
+        let posts = self.posts();
+        match &posts.values().find(|post| post.id == id)?.subject {
+            Subject::Supervisor(nested) => nested.as_ref().map(|nested| nested.handle.clone()),
+            Subject::Actor(_) => None,
         }
     }
 
@@ -127,10 +146,10 @@ impl Board {
         }
     }
 
-    /// Kills the actor with this path, here or below. Whether there is one.
+    /// Kills the actor or the supervisor with this path, here or below. Whether there is one.
     pub(crate) fn kill(&self, path: &str) -> bool {
         self.posts().values().any(|post| match &post.subject {
-            Subject::Supervisor(board) => board.as_ref().is_some_and(|board| board.kill(path)),
+            Subject::Supervisor(nested) => nested.as_ref().is_some_and(|nested| nested.kill(path)),
             Subject::Actor(vessel) if **vessel.cell().path() == *path => {
                 if let Some(control) = &post.control {
                     control.give(Order::Kill);
@@ -212,6 +231,16 @@ impl Board {
     }
 }
 
+impl Nested {
+    fn kill(&self, path: &str) -> bool {
+        let is_meant = **self.handle.board.name() == *path;
+        if is_meant {
+            self.task.abort();
+        }
+        is_meant || self.handle.board.kill(path)
+    }
+}
+
 impl Post {
     /// How often the child was started: an actor, under whichever supervisor.
     fn generation(&self) -> u64 {
@@ -224,7 +253,9 @@ impl Post {
     fn node(&self) -> TreeNode {
         let id = self.id.clone();
         match &self.subject {
-            Subject::Supervisor(Some(board)) => board.node(id, self.state, self.generation),
+            Subject::Supervisor(Some(nested)) => {
+                nested.handle.board.node(id, self.state, self.generation)
+            }
             Subject::Supervisor(None) => TreeNode {
                 path: id.clone(),
                 id,
@@ -238,7 +269,10 @@ impl Post {
                 let busy = cell
                     .occupied_for()
                     .map(|time| Busy { message: cell.message(), seconds: time.as_secs_f64() });
-                let kind = NodeKind::Actor { queued: cell.counters().queued(), busy };
+                let awaited = cell.awaited();
+                let waits_for = awaited.iter().map(|other| other.path().to_string()).collect();
+                let (queued, endpoints) = (cell.counters().queued(), Vec::new());
+                let kind = NodeKind::Actor { queued, busy, waits_for, endpoints };
                 let (path, state, generation) =
                     (cell.path().to_string(), self.state, self.generation());
                 TreeNode { id, path, state, generation, kind, children: Vec::new() }
@@ -283,6 +317,10 @@ pub enum NodeKind {
         queued: u64,
         /// What it is doing, unless it is idle.
         busy: Option<Busy>,
+        /// The paths of the actors that have to answer before it serves anybody again.
+        waits_for: Vec<String>,
+        /// The endpoints and services that it depends on.
+        endpoints: Vec<EndpointStatus>,
     },
     /// The sessions of a dynamic supervisor.
     Sessions {
@@ -313,6 +351,17 @@ impl TreeNode {
             return Some(self);
         }
         self.children.iter().find_map(|child| child.find(path))
+    }
+
+    /// Shows an endpoint at every actor below whose path begins with `owner`.
+    pub(crate) fn attach_endpoint(&mut self, owner: &str, endpoint: &EndpointStatus) {
+        let is_owner = self.path.strip_prefix(owner).is_some_and(|rest| rest.starts_with('/'));
+        if let NodeKind::Actor { endpoints, .. } = &mut self.kind
+            && is_owner
+        {
+            endpoints.push(endpoint.clone());
+        }
+        self.children.iter_mut().for_each(|child| child.attach_endpoint(owner, endpoint));
     }
 
     /// Hangs a group of sessions under the actor whose path its own path begins with.
@@ -354,12 +403,14 @@ impl TreeNode {
             NodeKind::Supervisor { strategy, restarts } => {
                 write!(f, " [{strategy}] {}, {restarts} restarts", self.state)?;
             }
-            NodeKind::Actor { queued, busy } => {
+            NodeKind::Actor { queued, busy, waits_for, endpoints } => {
                 write!(f, " {}, generation {}, {queued} queued", self.state, self.generation)?;
                 if let Some(busy) = busy {
                     let time = Duration::from_secs_f64(busy.seconds);
                     write!(f, ", busy with {} for {time:.1?}", short_name(busy.message))?;
                 }
+                waits_for.iter().try_for_each(|other| write!(f, ", waits for {other}"))?;
+                endpoints.iter().try_for_each(|endpoint| write!(f, ", {endpoint}"))?;
             }
             NodeKind::Sessions { live, max, queued } => {
                 write!(f, " {live} of {max} sessions, {queued} queued")?;
@@ -371,7 +422,7 @@ impl TreeNode {
 }
 
 /// The last part of a type's path.
-fn short_name(type_name: &str) -> &str {
+pub(crate) fn short_name(type_name: &str) -> &str {
     let end = type_name.find('<').unwrap_or(type_name.len());
     let start = type_name[..end].rfind("::").map_or(0, |at| at + 2);
     &type_name[start..]

@@ -91,7 +91,9 @@ fn a_supervisor_answers_during_backoff() {
         let world = World::new();
         let (_, root) = in_backoff(&world).await;
         let before = Instant::now();
+        assert_eq!(root.which_children()[0].state, ChildState::Restarting);
         assert_eq!(root.count_children().active, 0);
+        assert_eq!(root.terminate_child("a").await, Ok(()));
         assert_eq!(root.shutdown().await.forced, 0);
         assert_eq!(before.elapsed(), millis(0));
     });

@@ -1,22 +1,8 @@
 //! What is said about failures, and that they stay where they happened.
 
-use std::sync::{Arc, Mutex};
-
-use framework::supervision::{FailureReport, ObserverGuard, Strategy, observe_failures};
+use framework::supervision::{FailureReport, Strategy};
 
 use crate::world::*;
-
-/// Collects the reports about one actor.
-fn reports_of(id: &str) -> (Arc<Mutex<Vec<FailureReport>>>, ObserverGuard) {
-    let reports = Arc::new(Mutex::new(Vec::new()));
-    let (sink, path) = (reports.clone(), format!("test/{id}"));
-    let guard = observe_failures(move |report| {
-        if *report.path == path {
-            sink.lock().unwrap().push(report.clone());
-        }
-    });
-    (reports, guard)
-}
 
 /// Case 77.
 #[test]
@@ -28,6 +14,7 @@ fn a_panic_is_reported_with_text_message_path_generation_and_location() {
         let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
         assert_eq!(a.crash().await, Err(a.crashed()));
         assert_eq!(a.ask(CrashOddly).await, Err(a.crashed()));
+        assert_eq!(a.ask(CrashWithStaticText).await, Err(a.crashed()));
         assert_eq!(a.increment().await, Ok(1));
         let reports = reports.lock().unwrap().clone();
         let about = |report: &FailureReport| {
@@ -40,10 +27,14 @@ fn a_panic_is_reported_with_text_message_path_generation_and_location() {
             [
                 ("reported broke".to_owned(), message("Crash"), 1, "panic"),
                 ("a panic without a text".to_owned(), message("CrashOddly"), 2, "panic"),
+                ("broke".to_owned(), message("CrashWithStaticText"), 3, "panic"),
             ]
         );
-        let location = reports[0].location.as_deref().unwrap();
-        assert!(location.contains("supervision/world.rs:"), "{location}");
+        for FailureReport { location, path, .. } in &reports {
+            let location = location.as_deref().unwrap();
+            assert!(location.contains("supervision/world.rs:"), "{location}");
+            assert_eq!(&**path, "test/reported");
+        }
         root.shutdown().await;
     });
 }
@@ -68,7 +59,62 @@ fn a_panic_in_stopped_or_in_drop_is_reported_and_harms_nobody() {
     });
 }
 
-/// Case 79; the rate limit of the log has its own test beside it.
+/// Case 79.
+#[test]
+fn a_crash_loop_is_logged_at_a_bounded_rate() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("logs");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        let log = Log::default();
+        let listening = tracing::subscriber::set_default(log.clone());
+        for _ in 0..200 {
+            assert_eq!(a.crash().await, Err(a.crashed()));
+        }
+        drop(listening);
+        assert_eq!(generations(&root), [201]);
+        let lines = log.0.lock().unwrap().clone();
+        let about = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+        // Windows are of real time: on a slow machine there may be several, but never a line each.
+        assert!((1..=100).contains(&about("logs broke")), "{lines:?}");
+        assert!((1..=100).contains(&about("restarting")), "{lines:?}");
+        root.shutdown().await;
+    });
+}
+
+/// Keeps the messages of what is logged.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            if field.name() == "message" {
+                line = format!("{value:?}");
+            }
+        });
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Case 79.
 #[test]
 fn every_crash_of_a_loop_is_observed_once() {
     on_paused_clock(async {

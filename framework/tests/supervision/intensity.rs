@@ -1,7 +1,8 @@
 //! Intensity: how many restarts are too many, and who learns of it.
 
 use framework::supervision::{
-    AskError, ChildSpec, ChildState, Exit, Intensity, Restart, Strategy, SupervisorSpec,
+    ActorRef, AskError, Backoff, ChildSpec, ChildState, DynamicSupervisor, Exit, Intensity,
+    Restart, Strategy, Supervised, SupervisorSpec,
 };
 
 use crate::world::*;
@@ -87,9 +88,9 @@ fn the_window_is_the_supervisors_and_not_the_childs() {
     });
 }
 
-/// Cases 37 and 38.
+/// Case 37.
 #[test]
-fn an_escalation_restarts_the_subtree_and_in_the_end_the_root_gives_up() {
+fn an_escalation_restarts_the_subtree_and_no_other() {
     on_paused_clock(async {
         let world = World::new();
         let ([a, b, c], [a_spec, b_spec, c_spec]) = world.trio();
@@ -105,6 +106,70 @@ fn an_escalation_restarts_the_subtree_and_in_the_end_the_root_gives_up() {
         assert_eq!(a.crash().await, Err(a.crashed()));
         assert_eq!((a.increment().await, b.increment().await), (Ok(1), Ok(1)));
         assert_eq!((c.increment().await, generations(&root)), (Ok(1), vec![2, 1]));
+        root.shutdown().await;
+    });
+}
+
+/// Case 37.
+#[test]
+fn the_dynamic_children_of_a_subtree_are_gone_after_its_restart() {
+    on_paused_clock(async {
+        let world = World::new();
+        let ([a, b, c], [a_spec, b_spec, c_spec]) = world.trio();
+        let inner = move || at_most(0, 60).child(a_spec.clone());
+        let root = start(at_most(5, 60).child(ChildSpec::supervisor("inner", inner))).await;
+        let first = root.nested("inner").unwrap();
+        first.start_child(b_spec).await.unwrap();
+        first.start_child(c_spec.restart(Restart::Temporary)).await.unwrap();
+        assert_eq!((b.increment().await, c.increment().await), (Ok(1), Ok(1)));
+        assert_eq!(a.crash().await, Err(a.crashed()));
+        assert_eq!((a.increment().await, generations(&root)), (Ok(1), vec![2]));
+        for gone in [b, c] {
+            assert_eq!(gone.increment().await, Err(gone.unavailable()));
+        }
+        let second = root.nested("inner").unwrap();
+        let ids: Vec<_> = second.which_children().into_iter().map(|child| child.id).collect();
+        assert_eq!(ids, ["a"]);
+        assert_eq!(first.exited().await, Exit::RestartsExceeded);
+        root.shutdown().await;
+    });
+}
+
+/// Case 37: the sessions of an actor are dynamic children as well.
+#[test]
+fn the_sessions_of_an_actor_are_gone_after_its_restart() {
+    on_paused_clock(async {
+        let world = World::new();
+        let sessions = DynamicSupervisor::new("test/keepers/sessions", 8);
+        let session = world.session("s", &sessions);
+        let keepers = DynamicSupervisor::new("test/keepers", 1);
+        let keeper: ActorRef<Keeper> = keepers.start(Keeper(sessions), 8).unwrap();
+        assert_eq!(session.increment().await, Ok(1));
+        keepers.stop(&keeper);
+        settle().await;
+        assert_eq!(session.increment().await, Err(session.unavailable()));
+        assert_eq!(world.logged("dropped"), ["s"]);
+    });
+}
+
+/// An actor that has sessions.
+struct Keeper(
+    #[expect(dead_code, reason = "it lives as long as its owner")] DynamicSupervisor<Worker>,
+);
+
+impl actix::Actor for Keeper {
+    type Context = Supervised<Self>;
+}
+
+/// Case 38; what that means for a process is tested in `tests/faults` of the workspace.
+#[test]
+fn a_root_that_gives_up_leaves_every_reference_unavailable() {
+    on_paused_clock(async {
+        let world = World::new();
+        let ([a, b, c], [a_spec, b_spec, c_spec]) = world.trio();
+        let inner = move || at_most(0, 60).children([a_spec.clone(), b_spec.clone()]);
+        let spec = at_most(1, 60).child(ChildSpec::supervisor("inner", inner)).child(c_spec);
+        let root = start(spec).await;
         for _ in 0..2 {
             assert_eq!(a.crash().await, Err(a.crashed()));
         }
@@ -112,10 +177,32 @@ fn an_escalation_restarts_the_subtree_and_in_the_end_the_root_gives_up() {
         for actor in [a, b, c] {
             assert_eq!(actor.increment().await, Err(actor.unavailable()));
         }
+        assert_eq!(root.shutdown().await.exit, Exit::RestartsExceeded);
     });
 }
 
-/// Case 37: only the children of the spec come back.
+#[test]
+fn a_supervisor_that_is_killed_is_restarted_by_its_parent_with_its_children() {
+    on_paused_clock(async {
+        let world = World::new();
+        let ([a, b, c], [a_spec, b_spec, c_spec]) = world.trio();
+        let inner = move || {
+            let inner = SupervisorSpec::new("inner").backoff(Backoff::NONE);
+            inner.children([a_spec.clone(), b_spec.clone()])
+        };
+        let inner = ChildSpec::supervisor("inner", inner);
+        let root = start(at_most(5, 60).child(inner).child(c_spec)).await;
+        assert_eq!((a.increment().await, c.increment().await), (Ok(1), Ok(1)));
+        root.kill("inner").unwrap();
+        settle().await;
+        let answers = (a.increment().await, b.increment().await, c.increment().await);
+        assert_eq!((answers, generations(&root)), ((Ok(1), Ok(1), Ok(2)), vec![2, 1]));
+        assert_eq!(world.logged("dropped"), ["a", "b"]);
+        root.shutdown().await;
+    });
+}
+
+/// Case 37.
 #[test]
 fn a_queue_survives_the_restart_of_its_whole_subtree() {
     on_paused_clock(async {

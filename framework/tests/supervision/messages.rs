@@ -21,6 +21,18 @@ fn a_reference_made_before_the_start_waits_until_the_actor_is_up() {
     });
 }
 
+/// Case 66.
+#[test]
+fn a_reference_to_an_actor_that_never_starts_waits_until_its_deadline() {
+    on_paused_clock(async {
+        let (a, _) = World::new().worker("a");
+        let deadline = tokio::time::Instant::now() + seconds(5);
+        let answer = a.handle().ask(Increment, deadline).await;
+        assert_eq!(answer, Err(AskError::Timeout { actor: "test/a".into() }));
+        assert_eq!(tokio::time::Instant::now().duration_since(deadline).as_secs(), 0);
+    });
+}
+
 /// Case 67.
 #[test]
 fn a_crash_loses_the_message_in_hand_and_no_other() {
@@ -124,10 +136,11 @@ fn a_crash_answers_each_running_task_with_crashed() {
 
 /// Case 71.
 #[test]
-fn tells_left_after_the_end_are_dead_letters() {
+fn tells_left_after_the_end_are_dead_letters_with_their_type_and_reason() {
     on_paused_clock(async {
         let world = World::new();
-        let (a, spec) = world.worker("a");
+        recorded_metrics();
+        let (a, spec) = world.worker("ends");
         let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
         a.handle().try_tell(Hold(seconds(3600))).unwrap();
         for _ in 0..4 {
@@ -138,6 +151,7 @@ fn tells_left_after_the_end_are_dead_letters() {
         let stats = a.stats();
         assert_eq!((stats.sent, stats.handled), (6, 1));
         assert_eq!((stats.dead_letters, stats.returned, stats.queued), (4, 1, 0));
+        assert_eq!(dead_letters("ends"), [r#"message="Increment",reason="stopped"} 4"#]);
     });
 }
 
@@ -201,14 +215,71 @@ fn an_ask_that_timed_out_gives_its_place_back() {
 
 /// Case 76.
 #[test]
-fn actors_that_ask_in_a_circle_are_freed_by_their_deadline() {
+fn actors_that_ask_in_a_circle_are_reported_by_name_and_freed_by_their_deadline() {
     on_paused_clock(async {
         let world = World::new();
-        let (a, spec) = world.worker("a");
+        let (reports, _guard) = reports_of("closes_circle");
+        let ((a, a_spec), (b, b_spec), (c, c_spec)) =
+            (world.worker("a"), world.worker("b"), world.worker("closes_circle"));
+        let root = start(supervisor(Strategy::OneForOne).children([a_spec, b_spec, c_spec])).await;
+        let before = tokio::time::Instant::now();
+        let asking = a.ask(Pass((vec![b.handle(), c.handle(), a.handle()], seconds(2))));
+        let looking = async {
+            sleep(seconds(1)).await;
+            root.tree().to_string()
+        };
+        let (answer, tree) = tokio::join!(asking, looking);
+        assert!(matches!(answer, Ok(Err(AskError::Timeout { .. }))), "{answer:?}");
+        assert_eq!(before.elapsed().as_secs(), 2);
+        for line in ["busy with Pass for 1.0s, waits for test/b", "1.0s, waits for test/a"] {
+            assert!(tree.contains(line), "`{line}` is not in:\n{tree}");
+        }
+        let seen = reports.lock().unwrap().clone();
+        let about: Vec<_> = seen.iter().map(|report| (report.reason, &*report.text)).collect();
+        let circle = "test/closes_circle -> test/a -> test/b -> test/closes_circle";
+        let text = format!("asks in a circle, until a deadline ends it: {circle}");
+        assert_eq!(about, [("circle", text.as_str())]);
+        for actor in [a, b, c] {
+            assert_eq!(actor.increment().await, Ok(1));
+        }
+        assert!(!root.tree().to_string().contains("waits for"));
+        root.shutdown().await;
+    });
+}
+
+/// Case 76.
+#[test]
+fn an_actor_that_asks_itself_is_reported_and_freed_by_its_deadline() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (reports, _guard) = reports_of("asks_itself");
+        let (a, spec) = world.worker("asks_itself");
         let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
         let answer = a.ask(Relay((a.handle(), seconds(2)))).await;
-        assert_eq!(answer, Ok(Err(AskError::Timeout { actor: "test/a".into() })));
+        assert_eq!(answer, Ok(Err(AskError::Timeout { actor: "test/asks_itself".into() })));
+        let texts: Vec<_> = reports.lock().unwrap().iter().map(|it| it.text.to_string()).collect();
+        let path = "test/asks_itself";
+        assert_eq!(
+            texts,
+            [format!("asks in a circle, until a deadline ends it: {path} -> {path}")]
+        );
         assert_eq!(a.increment().await, Ok(1));
+        root.shutdown().await;
+    });
+}
+
+#[test]
+fn actors_that_wait_for_each_other_without_a_circle_are_not_reported() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (reports, _guard) = reports_of("in_line");
+        let ((a, a_spec), (b, b_spec), (c, c_spec)) =
+            (world.worker("in_line"), world.worker("b"), world.worker("c"));
+        let root = start(supervisor(Strategy::OneForOne).children([a_spec, b_spec, c_spec])).await;
+        for _ in 0..3 {
+            assert_eq!(a.ask(Pass((vec![b.handle(), c.handle()], seconds(2)))).await, Ok(Ok(0)));
+        }
+        assert!(reports.lock().unwrap().is_empty());
         root.shutdown().await;
     });
 }

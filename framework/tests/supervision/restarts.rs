@@ -40,11 +40,12 @@ where
     fate
 }
 
-/// Cases 12 to 14; the shutdown of a child is that of a nested supervisor, in `intensity`.
+/// Cases 12 to 14.
 #[test]
 fn a_permanent_child_is_restarted_after_any_end() {
     on_paused_clock(async {
         assert_eq!(fate_after(Restart::Permanent, Stop).await, Fate::Restarted);
+        assert_eq!(fate_after(Restart::Permanent, ShutDown).await, Fate::Restarted);
         assert_eq!(fate_after(Restart::Permanent, Fail).await, Fate::Restarted);
         assert_eq!(fate_after(Restart::Permanent, Crash).await, Fate::Restarted);
     });
@@ -52,8 +53,9 @@ fn a_permanent_child_is_restarted_after_any_end() {
 
 /// Cases 15 and 16.
 #[test]
-fn a_transient_child_that_ends_normally_is_kept_as_stopped() {
+fn a_transient_child_that_ends_normally_or_shuts_down_is_kept_as_stopped() {
     on_paused_clock(async {
+        assert_eq!(fate_after(Restart::Transient, ShutDown).await, Fate::Kept);
         assert_eq!(fate_after(Restart::Transient, Stop).await, Fate::Kept);
     });
 }
@@ -72,6 +74,7 @@ fn a_transient_child_that_fails_is_restarted() {
 fn a_temporary_child_is_forgotten_after_any_end() {
     on_paused_clock(async {
         assert_eq!(fate_after(Restart::Temporary, Stop).await, Fate::Forgotten);
+        assert_eq!(fate_after(Restart::Temporary, ShutDown).await, Fate::Forgotten);
         assert_eq!(fate_after(Restart::Temporary, Fail).await, Fate::Forgotten);
         assert_eq!(fate_after(Restart::Temporary, Crash).await, Fate::Forgotten);
     });
@@ -95,7 +98,24 @@ fn the_id_of_a_forgotten_child_may_be_used_again() {
 
 /// Case 21.
 #[test]
-fn a_child_killed_from_outside_has_ended_abnormally() {
+fn a_child_killed_by_hand_has_ended_abnormally() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = supervisor(Strategy::OneForOne).child(spec.restart(Restart::Transient));
+        let root = start(root).await;
+        let end = a.monitor();
+        root.kill("test/a").unwrap();
+        assert_eq!(end.await, Some((1, Exit::Killed)));
+        assert_eq!((a.increment().await, generations(&root)), (Ok(1), vec![2]));
+        assert!(root.kill("test/b").is_err());
+        root.shutdown().await;
+    });
+}
+
+/// Case 21.
+#[test]
+fn a_child_killed_because_it_hangs_has_ended_abnormally() {
     on_paused_clock(async {
         let world = World::new();
         let (a, spec) = world.worker("a");

@@ -1,6 +1,8 @@
 //! Shutdown: in reverse order, bounded, and complete.
 
-use framework::supervision::{AskError, ChildSpec, Exit, Shutdown, Strategy, Supervisor};
+use framework::supervision::{
+    AskError, ChildError, ChildSpec, Exit, Shutdown, Strategy, Supervisor,
+};
 use tokio::time::Instant;
 
 use crate::world::*;
@@ -165,6 +167,23 @@ fn a_supervisor_that_is_killed_takes_its_children_with_it() {
         root.restart_child("inner").await.unwrap();
         assert_eq!((a.increment().await, b.increment().await), (Ok(1), Ok(1)));
         root.shutdown().await;
+    });
+}
+
+/// Case 75.
+#[test]
+fn a_child_that_asks_its_supervisor_while_that_stops_is_told_so_at_once() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker("a");
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        a.handle().try_tell(Hold(seconds(1))).unwrap();
+        let ask = AskSupervisor((root.clone(), world.worker("b").1));
+        let before = Instant::now();
+        let (answer, stopped) = tokio::join!(a.ask(ask), root.drain(seconds(60)));
+        assert_eq!(answer, Ok(Err(ChildError::ShuttingDown { supervisor: "root".into() })));
+        assert_eq!((stopped.forced, before.elapsed().as_secs()), (0, 1));
+        assert_eq!(world.logged("factory"), ["a"]);
     });
 }
 

@@ -164,11 +164,15 @@ fn by_default_children_are_permanent_workers_have_5_seconds_and_supervisors_all_
             let spec = spec.clone();
             move || SupervisorSpec::new("inner").child(spec.clone())
         });
-        let root = start(SupervisorSpec::new("root").child(inner).child(world.worker("b").1)).await;
+        let root =
+            start(SupervisorSpec::new("root").child(inner.clone()).child(world.worker("b").1))
+                .await;
         a.handle().try_tell(Stop).unwrap();
         settle().await;
         sleep(seconds(1)).await;
         assert_eq!(a.stats().generation, 2, "permanent: restarted after a normal end");
+        let described = format!("{inner:?}");
+        assert!(described.contains("Permanent") && described.contains("Infinity"), "{described}");
         let described = format!("{spec:?}");
         assert!(described.contains("Permanent") && described.contains("Within(5s)"), "{described}");
         root.shutdown().await;

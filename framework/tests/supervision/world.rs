@@ -1,14 +1,16 @@
 //! What the tests share: an actor that does whatever it is told, and a record of its lives.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use actix::prelude::*;
 use framework::supervision::{
-    ActorRef, AskError, Backoff, ChildSpec, DynamicSupervisor, Handle, Intensity, Placement,
-    StartError, Strategy, Supervised, Supervisor, SupervisorHandle, SupervisorSpec, Task,
+    ActorRef, AskError, Backoff, ChildError, ChildSpec, DynamicSupervisor, FailureReport, Handle,
+    Intensity, ObserverGuard, Placement, StartError, Strategy, Supervised, Supervisor,
+    SupervisorHandle, SupervisorSpec, Task, observe_failures,
 };
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::time::Instant;
 
 /// Runs a test on one thread whose clock stands still.
@@ -28,6 +30,31 @@ pub(crate) fn on_paused_clock(test: impl Future<Output = ()>) {
 pub(crate) fn report_panics_nowhere() {
     // Another test has said so already.
     let _ = tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::default());
+}
+
+/// Collects the reports about one actor.
+pub(crate) fn reports_of(id: &str) -> (Arc<Mutex<Vec<FailureReport>>>, ObserverGuard) {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let (sink, path) = (reports.clone(), format!("test/{id}"));
+    let guard = observe_failures(move |report| {
+        if *report.path == path {
+            sink.lock().unwrap().push(report.clone());
+        }
+    });
+    (reports, guard)
+}
+
+/// What the metrics say about dead letters to an actor.
+pub(crate) fn dead_letters(id: &str) -> Vec<String> {
+    let series = format!("rehearsal_dead_letters_total{{actor=\"test/{id}\",");
+    let text = recorded_metrics().render();
+    text.lines().filter_map(|line| line.strip_prefix(&series).map(str::to_owned)).collect()
+}
+
+/// Has the metrics of this process recorded, from the first call on.
+pub(crate) fn recorded_metrics() -> &'static PrometheusHandle {
+    static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+    METRICS.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
 }
 
 /// How a worker starts.
@@ -237,6 +264,10 @@ messages! {
     Fail -> "()";
     /// Ends with `ctx.stop`.
     Stop -> "()";
+    /// Ends with `ctx.shut_down`.
+    ShutDown -> "()";
+    /// Panics with a text that is known at compile time.
+    CrashWithStaticText -> "()";
     /// Waits inside of the actor, which serves nothing meanwhile.
     Hold(Duration) -> "()";
     /// Works in a task of its own.
@@ -247,6 +278,12 @@ messages! {
     Block(std::sync::mpsc::Receiver<()>) -> "()";
     /// Asks another worker and returns its answer.
     Relay((Handle<Increment>, Duration)) -> "Result<usize, AskError>";
+    /// Has the first of these workers do the same with the rest, and waits for it.
+    Pass((Vec<Handle<Pass>>, Duration)) -> "Result<usize, AskError>";
+    /// Asks a supervisor to start a child, and waits inside of the actor.
+    AskSupervisor((SupervisorHandle, ChildSpec)) -> "Result<(), ChildError>";
+    /// Spawns a future, and answers once that has been woken by another thread.
+    Spawn -> "()";
 }
 
 impl Handler<Increment> for Worker {
@@ -287,6 +324,22 @@ impl Handler<Stop> for Worker {
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         ctx.stop();
+    }
+}
+
+impl Handler<ShutDown> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: ShutDown, ctx: &mut Self::Context) {
+        ctx.shut_down();
+    }
+}
+
+impl Handler<CrashWithStaticText> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: CrashWithStaticText, _: &mut Self::Context) {
+        panic!("broke");
     }
 }
 
@@ -342,6 +395,49 @@ impl Handler<Relay> for Worker {
     fn handle(&mut self, Relay((other, limit)): Relay, _: &mut Self::Context) -> Self::Result {
         let answer = async move { other.ask(Increment, Instant::now() + limit).await };
         AtomicResponse::new(Box::pin(answer.into_actor(self)))
+    }
+}
+
+impl Handler<Pass> for Worker {
+    type Result = AtomicResponse<Self, Result<usize, AskError>>;
+
+    fn handle(&mut self, Pass((workers, limit)): Pass, _: &mut Self::Context) -> Self::Result {
+        let answer = async move {
+            let Some((next, rest)) = workers.split_first() else { return Ok(0) };
+            let deadline = Instant::now() + limit;
+            next.ask(Pass((rest.to_vec(), limit)), deadline).await?
+        };
+        AtomicResponse::new(Box::pin(answer.into_actor(self)))
+    }
+}
+
+impl Handler<AskSupervisor> for Worker {
+    type Result = AtomicResponse<Self, Result<(), ChildError>>;
+
+    fn handle(
+        &mut self,
+        AskSupervisor((supervisor, spec)): AskSupervisor,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let answer = async move { supervisor.start_child(spec).await };
+        AtomicResponse::new(Box::pin(answer.into_actor(self)))
+    }
+}
+
+impl Handler<Spawn> for Worker {
+    type Result = Task<()>;
+
+    fn handle(&mut self, _: Spawn, ctx: &mut Self::Context) -> Task<()> {
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let (word, told) = tokio::sync::oneshot::channel::<()>();
+        let future = async move {
+            let _ = told.await;
+            // Nobody waits any more once the test has failed.
+            let _ = done.send(());
+        };
+        ctx.spawn(future.into_actor(self));
+        std::thread::spawn(move || word.send(()));
+        Task::new(async move { is_done.await.expect("the future runs to its end") })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::Actor;
+use actix::{Actor, ArbiterHandle};
 
 use super::super::cell::Life;
 use super::super::context::Supervised;
@@ -19,8 +19,14 @@ use super::signal::Line;
 pub(crate) trait Launch: Send + Sync {
     /// Its mailbox.
     fn vessel(&self) -> Arc<dyn Vessel>;
-    /// Starts an incarnation. How that went is told over the line.
-    fn launch(&self, relocation: Relocation, control: Arc<Control>, line: Line);
+    /// Starts an incarnation. How that went is told over the line. Returns where it lives, if that
+    /// could be decided.
+    fn launch(
+        &self,
+        relocation: Relocation,
+        control: Arc<Control>,
+        line: Line,
+    ) -> Option<ArbiterHandle>;
 }
 
 type Factory<A> = Arc<dyn Fn() -> Result<A, StartError> + Send + Sync>;
@@ -43,7 +49,12 @@ impl<A: Actor<Context = Supervised<A>>> Launch for Crew<A> {
         self.mailbox.clone()
     }
 
-    fn launch(&self, relocation: Relocation, control: Arc<Control>, mut line: Line) {
+    fn launch(
+        &self,
+        relocation: Relocation,
+        control: Arc<Control>,
+        mut line: Line,
+    ) -> Option<ArbiterHandle> {
         self.mailbox.refit();
         let generation = self.mailbox.cell().begin_generation();
         let arbiter = match guarded(|| self.placement.choose(relocation)) {
@@ -52,12 +63,13 @@ impl<A: Actor<Context = Supervised<A>>> Launch for Crew<A> {
                 let reason = format!("its placement panicked: {}", panic.text).into();
                 report::panicked(self.mailbox.cell(), generation, None, "start_panic", panic);
                 line.ended(Exit::StartFailed { reason });
-                return;
+                return None;
             }
         };
         let (mailbox, factory) = (self.mailbox.clone(), self.factory.clone());
         // If the arbiter is gone the closure is dropped, and the line with it: killed.
         arbiter.spawn_fn(move || embark(mailbox, &factory, control, generation, line));
+        Some(arbiter)
     }
 }
 

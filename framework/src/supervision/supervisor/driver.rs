@@ -20,6 +20,7 @@ use super::super::report;
 use super::super::spec::{ChildKind, ChildSpec, SupervisorSpec, check_significance};
 use super::super::tree::{Board, ChildState};
 use super::member::{Member, Running, Watch, launch_supervisor};
+use super::probe::Probe;
 use super::signal::{Command, Halt, Line, News, Reply, Signal, Superior};
 use super::timers::Timers;
 use super::{ChildError, Stopped};
@@ -249,8 +250,8 @@ impl Driver {
             ChildKind::Actor(actor) => {
                 let control = Arc::new(Control::new());
                 self.board.command(key, &control);
-                actor.launch(relocation, control.clone(), line);
-                Running::Actor(control)
+                let probe = actor.launch(relocation, control.clone(), line).map(Probe::new);
+                Running::Actor { control, probe }
             }
             ChildKind::Supervisor(make) => {
                 let Some(running) = launch_supervisor(make.as_ref(), line, &self.board, key) else {
@@ -265,7 +266,7 @@ impl Driver {
     fn stop(&mut self, key: Key, order: StopOrder, afterlife: Afterlife) {
         let Some(member) = self.members.get(&key) else { return };
         match &member.running {
-            Some(Running::Actor(control)) => {
+            Some(Running::Actor { control, .. }) => {
                 if afterlife == Afterlife::Close {
                     member.vessels().for_each(|vessel| vessel.refuse());
                 }
@@ -342,8 +343,9 @@ impl Driver {
 
     fn record_restart(&mut self, key: Key, exit: &Exit) {
         if let Some(member) = self.members.get(&key) {
-            metrics::actor_restarted(&member.path(&self.name), exit.label());
-            tracing::warn!(supervisor = %self.name, child = member.spec.id(), reason = exit.label(), "restarting");
+            let path = member.path(&self.name);
+            metrics::actor_restarted(&path, exit.label());
+            report::restarting(&self.name, &path, exit.label());
         }
         self.board.count_restart();
         self.update_board(key);

@@ -14,8 +14,9 @@ use super::super::guard::guarded;
 use super::super::mailbox::Vessel;
 use super::super::spec::{ChildKind, ChildSpec, SupervisorSpec};
 use super::super::tree::Board;
-use super::driver::Driver;
-use super::signal::{Command, Line, Superior};
+use super::launch;
+use super::probe::Probe;
+use super::signal::{Command, Line, Parent};
 
 /// A child and what there is of it now.
 pub(super) struct Member {
@@ -28,7 +29,7 @@ pub(super) struct Member {
 
 /// The line of command to a running child.
 pub(super) enum Running {
-    Actor(Arc<Control>),
+    Actor { control: Arc<Control>, probe: Option<Probe> },
     Supervisor { commands: mpsc::UnboundedSender<Command>, task: AbortHandle },
 }
 
@@ -42,7 +43,7 @@ pub(super) struct Watch {
 impl Running {
     pub(super) fn kill(&self) {
         match self {
-            Self::Actor(control) => control.give(Order::Kill),
+            Self::Actor { control, .. } => control.give(Order::Kill),
             Self::Supervisor { task, .. } => task.abort(),
         }
     }
@@ -74,11 +75,17 @@ impl Member {
         }
     }
 
-    /// Whether the child has made no progress for too long.
+    /// Whether the child has made no progress for too long, or its thread has not: also one that has
+    /// nothing to do would never learn of its next message on a blocked thread.
     pub(super) fn hangs(&mut self, now: Instant) -> bool {
         let (Some(watch), ChildKind::Actor(actor)) = (&mut self.watch, &self.spec.kind) else {
             return false;
         };
+        if let Some(Running::Actor { probe: Some(probe), .. }) = &mut self.running
+            && probe.silence(now) >= watch.limit
+        {
+            return true;
+        }
         let vessel = actor.vessel();
         let cell = vessel.cell();
         let is_occupied = self.running.is_some() && cell.occupied_for().is_some();
@@ -110,11 +117,9 @@ pub(super) fn launch_supervisor(
             return None;
         }
     };
-    let child_board = Arc::new(Board::new(&spec));
-    board.attach(key, child_board.clone());
-    let (commands, inbox) = mpsc::unbounded_channel();
-    let superior = Superior::Parent { up: Some(Box::new(line.up_call())), line };
-    let driver = Driver::new(spec, child_board, inbox, superior);
-    let task = tokio::spawn(driver.run()).abort_handle();
+    let parent = Parent { up: Some(Box::new(line.up_call())), line };
+    let (handle, task) = launch(spec, Some(parent));
+    let commands = handle.commands.clone();
+    board.attach(key, handle, task.clone());
     Some(Running::Supervisor { commands, task })
 }

@@ -100,36 +100,33 @@ impl Drop for Line {
     }
 }
 
-/// To whom a supervisor reports.
-pub(super) enum Superior {
-    /// To its handles.
-    Root {
-        started: watch::Sender<Option<Result<(), StartFailure>>>,
-        ended: watch::Sender<Option<Stopped>>,
-    },
-    /// To its parent.
-    Parent { up: Option<Box<dyn FnOnce() + Send>>, line: Line },
+/// To whom a supervisor reports: to its handles, and to its parent.
+pub(super) struct Superior {
+    pub(super) started: watch::Sender<Option<Result<(), StartFailure>>>,
+    pub(super) ended: watch::Sender<Option<Stopped>>,
+    /// None at the root of a tree.
+    pub(super) parent: Option<Parent>,
+}
+
+/// The line of a supervisor to the one above it.
+pub(super) struct Parent {
+    pub(super) up: Option<Box<dyn FnOnce() + Send>>,
+    pub(super) line: Line,
 }
 
 impl Superior {
     /// What becomes of the children's mailboxes if the supervisor ends on its own account.
     pub(super) fn afterlife(&self) -> Afterlife {
-        match self {
-            Self::Root { .. } => Afterlife::Close,
-            Self::Parent { .. } => Afterlife::Park,
+        match self.parent {
+            None => Afterlife::Close,
+            Some(_) => Afterlife::Park,
         }
     }
 
     pub(super) fn tell_started(&mut self) {
-        match self {
-            Self::Root { started, .. } => {
-                started.send_replace(Some(Ok(())));
-            }
-            Self::Parent { up, .. } => {
-                if let Some(up) = up.take() {
-                    up();
-                }
-            }
+        self.started.send_replace(Some(Ok(())));
+        if let Some(up) = self.parent.as_mut().and_then(|parent| parent.up.take()) {
+            up();
         }
     }
 
@@ -139,18 +136,17 @@ impl Superior {
         failure: StartFailure,
         remains: Vec<Arc<dyn Vessel>>,
     ) {
-        match self {
-            Self::Root { started, ended } => {
-                started.send_if_modified(|known| {
-                    let is_new = known.is_none();
-                    if is_new {
-                        *known = Some(Err(failure));
-                    }
-                    is_new
-                });
-                ended.send_replace(Some(stopped));
+        self.started.send_if_modified(|known| {
+            let is_new = known.is_none();
+            if is_new {
+                *known = Some(Err(failure));
             }
-            Self::Parent { line, .. } => line.ended_with(stopped.exit, remains),
+            is_new
+        });
+        let exit = stopped.exit.clone();
+        self.ended.send_replace(Some(stopped));
+        if let Some(Parent { line, .. }) = &mut self.parent {
+            line.ended_with(exit, remains);
         }
     }
 }
