@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rehearsal::environments::instruction_following::InstructionFollowing;
 use rehearsal::environments::mcqa::Mcqa;
+use rehearsal::environments::structured_outputs::StructuredOutputs;
 use rehearsal::framework::environment::Environment;
 use rehearsal::framework::responses::{Item, Response};
 use rehearsal::framework::task::{Row, Target};
@@ -103,5 +104,6 @@ async fn main() -> Result<(), Failure> {
     println!("{:<34} {:>13} {:>13} {:>13}", "verifier", "on one core", "p50", "p99");
     measure::<InstructionFollowing>(&chosen, "{}").await?;
     measure::<Mcqa>(&chosen, "{}").await?;
+    measure::<StructuredOutputs>(&chosen, "{}").await?;
     Ok(())
 }

@@ -232,6 +232,11 @@ fn mcqa_replays_as_recorded() {
 }
 
 #[test]
+fn structured_outputs_replays_as_recorded() {
+    replays_as_recorded("structured_outputs");
+}
+
+#[test]
 fn recorded_rewards_are_verified_again() {
     for kind in [
         "simple_weather",
@@ -240,6 +245,7 @@ fn recorded_rewards_are_verified_again() {
         "multiverse_math_hard",
         "mcqa",
         "instruction_following",
+        "structured_outputs",
     ] {
         verifies_as_recorded(kind);
     }

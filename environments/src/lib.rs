@@ -9,6 +9,7 @@ pub mod multineedle;
 pub mod multiverse_math_hard;
 pub mod simple_weather;
 pub mod stateful_counter;
+pub mod structured_outputs;
 mod transcript;
 #[cfg(test)]
 mod trials;
@@ -25,4 +26,5 @@ pub fn register(kinds: Kinds) -> Kinds {
         .environment::<multiverse_math_hard::MultiverseMath>()
         .environment::<simple_weather::SimpleWeather>()
         .environment::<stateful_counter::StatefulCounter>()
+        .environment::<structured_outputs::StructuredOutputs>()
 }

@@ -52,7 +52,7 @@ fn starred(answer: &str) -> Vec<&str> {
 pub(super) fn filled(pieces: &[&str]) -> Option<usize> {
     let is_blank = |piece: &&str| trim(piece).is_empty();
     let inner = pieces.len().saturating_sub(1);
-    let is_whole = !pieces.iter().take(inner).skip(1).any(|piece| is_blank(&piece));
+    let is_whole = !pieces.iter().take(inner).skip(1).any(is_blank);
     is_whole.then(|| pieces.iter().filter(|piece| !is_blank(piece)).count())
 }
 

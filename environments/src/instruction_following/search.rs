@@ -19,7 +19,7 @@ pub(super) enum Keyword {
     /// The same, as a word of its own.
     Word(String),
     /// Any other expression.
-    Pattern(Pattern),
+    Pattern(Box<Pattern>),
 }
 
 impl Keyword {
@@ -31,7 +31,7 @@ impl Keyword {
         if is_plain(source) {
             return Ok(Self::Plain(folded(source)));
         }
-        Pattern::compile(source, IGNORE_CASE).map(Self::Pattern)
+        Pattern::compile(source, IGNORE_CASE).map(Self::of)
     }
 
     /// A keyword with a word's boundary before and after it.
@@ -42,7 +42,11 @@ impl Keyword {
         if is_plain(source) && !source.is_empty() {
             return Ok(Self::Word(folded(source)));
         }
-        Pattern::compile(&format!(r"\b{source}\b"), IGNORE_CASE).map(Self::Pattern)
+        Pattern::compile(&format!(r"\b{source}\b"), IGNORE_CASE).map(Self::of)
+    }
+
+    fn of(pattern: Pattern) -> Self {
+        Self::Pattern(Box::new(pattern))
     }
 
     /// Whether it is somewhere.
