@@ -20,9 +20,11 @@
 //! | `follow_instruction_list_strict` | list of bool | only if checking is loose: which are followed strictly |
 //!
 //! A row has its fields at the top or, as later versions of NeMo Gym have it, in `verifier_metadata`.
-//! Keywords of a row are regular expressions of Python's ([`search`]). Sentences are Punkt's where
-//! they are counted ([`punkt`]), and those of IFEval's own splitter where their words matter
-//! ([`sentences`]); tokens are NLTK's ([`words`]). The language is langdetect's guess ([`language`]).
+//! Keywords of a row are regular expressions of Python's (`search.rs`). Sentences are Punkt's where they
+//! are counted (`punkt.rs`), and those of IFEval's own splitter where their words matter
+//! (`sentences.rs`); tokens are NLTK's (`words.rs`). The language is langdetect's guess
+//! (`language.rs`). `tests/differential/instruction_following.py` compares all of it with those libraries;
+//! there are no disagreements but the following.
 //!
 //! # Differs from NeMo Gym
 //!
@@ -37,10 +39,13 @@
 //! - A refusal, and a message whose content is plain text, are read; NeMo Gym answers 500.
 //! - The language detector has a fixed seed; NeMo Gym's guess about a short text differs from run to
 //!   run.
+//! - Letters, spaces and words are those of Python's `re`, which NLTK used up to 3.9. NLTK 3.10 runs its
+//!   expressions on another engine, for which combining marks are parts of words and fractions are not.
+//!   Curly quotes close sentences as in NLTK 3.10.
 //! - Whole numbers may be written as floats everywhere; NeMo Gym fails some instructions on them.
-//! - JSON nested more than 128 deep is none; Python's limit is near 1,000.
-//! - An expression with look-around or references that takes more than ten million steps on an answer
-//!   makes the verification fail, without a reward; NeMo Gym hangs.
+//! - JSON nested more than 990 deep is none; Python's limit is near that and depends on its stack.
+//! - An expression with look-around or references that takes too many steps on an answer makes the
+//!   verification fail, without a reward; NeMo Gym hangs.
 
 mod arguments;
 mod copying;

@@ -123,6 +123,11 @@ impl<'a> Arguments<'a> {
         found.map(|(_, value)| *value).ok_or(ArgumentError::Missing { key })
     }
 
+    /// Says that the value of a key does not fit what is said elsewhere.
+    pub(super) fn unfit(&mut self, key: &'static str, expected: String) -> ArgumentError {
+        self.value(key).map_or_else(|missing| missing, |value| unfit(key, expected, value))
+    }
+
     /// A text that is not blank, as it is written.
     pub(super) fn text(&mut self, key: &'static str) -> Read<&'a str> {
         let value = self.value(key)?;
@@ -261,7 +266,7 @@ pub(super) fn pattern(key: &'static str, expression: &str, flags: Flags) -> Read
 const SHOWN_MAX: usize = 60;
 
 /// A value that is not what its key needs.
-pub(super) fn unfit(key: &'static str, expected: impl Into<String>, found: &Json) -> ArgumentError {
+fn unfit(key: &'static str, expected: impl Into<String>, found: &Json) -> ArgumentError {
     let mut found = found.to_string();
     if let Some((cut, _)) = found.char_indices().nth(SHOWN_MAX) {
         found.truncate(cut);

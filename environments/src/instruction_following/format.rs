@@ -14,6 +14,9 @@ use super::text::{lower, trim, words};
 /// Spaces as Python's `\s`, in a class.
 const SPACE: &str = r"\s\x1c-\x1f";
 
+/// How deep JSON may be nested; Python's limit depends on its stack and is near this.
+const DEPTH_MAX: usize = 990;
+
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is well-formed")
 }
@@ -99,7 +102,8 @@ pub(super) fn json(_: &mut Arguments<'_>) -> Built {
         for fence in ["```json", "```Json", "```JSON", "```"] {
             text = text.strip_prefix(fence).unwrap_or(text);
         }
-        Json::parse(trim(text.strip_suffix("```").unwrap_or(text))).is_ok()
+        let text = trim(text.strip_suffix("```").unwrap_or(text));
+        Json::parse_nested(text, DEPTH_MAX).is_ok()
     })
 }
 
@@ -287,6 +291,7 @@ mod tests {
     #[test]
     fn json_is_pythons_and_may_be_fenced() {
         let deep = "[".repeat(200_000);
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         follows(
             "detectable_format:json_format",
             &json!({}),
@@ -302,6 +307,8 @@ mod tests {
                 ("Here: {}", false),
                 ("", false),
                 (&deep, false),
+                (&nested(900), true),
+                (&nested(1100), false),
             ],
         );
     }

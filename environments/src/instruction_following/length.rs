@@ -7,10 +7,10 @@ use regex::Regex;
 
 use super::arguments::Arguments;
 use super::instruction::{Built, rule};
+use super::punkt;
 use super::sentences::sentences;
 use super::text::{lower, trim, word_runs, words};
 use super::words::tokens;
-use super::{arguments, punkt};
 
 /// There are so many sentences, as Punkt sees them.
 pub(super) fn number_sentences(arguments: &mut Arguments<'_>) -> Built {
@@ -61,11 +61,8 @@ pub(super) fn nth_paragraph_first_word(arguments: &mut Arguments<'_>) -> Built {
     let expected = arguments.count("num_paragraphs", 1)?;
     let nth = arguments.count("nth_paragraph", 1)?;
     if nth > expected {
-        let found = framework::environment::python::Json::Integer(
-            i64::try_from(nth).unwrap_or(i64::MAX).into(),
-        );
         let most = format!("at most `num_paragraphs`, which is {expected}");
-        return Err(arguments::unfit("nth_paragraph", most, &found));
+        return Err(arguments.unfit("nth_paragraph", most));
     }
     let word = lower(arguments.text("first_word")?);
     rule(move |answer| {
