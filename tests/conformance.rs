@@ -42,6 +42,11 @@ fn prompt(record: &Value) -> &str {
 fn target(kind: &str, record: &Value) -> Value {
     let prompt = prompt(record);
     match kind {
+        // Its records repeat what the row said.
+        "instruction_following" => {
+            let keys = ["instruction_id_list", "kwargs", "prompt"];
+            keys.into_iter().map(|key| (key.to_owned(), record[key].clone())).collect()
+        }
         "mcqa" => questions::target(prompt, record),
         "stateful_counter" => {
             let numbers: Vec<i64> =
@@ -215,6 +220,11 @@ fn multiverse_math_hard_replays_as_recorded() {
 }
 
 #[test]
+fn instruction_following_replays_as_recorded() {
+    replays_as_recorded("instruction_following");
+}
+
+#[test]
 fn mcqa_replays_as_recorded() {
     for file in ["rollouts.jsonl", "rollouts_template.jsonl"] {
         if let Some(recording) = recording_file("mcqa", file) {
@@ -224,10 +234,21 @@ fn mcqa_replays_as_recorded() {
 }
 
 #[test]
+fn structured_outputs_replays_as_recorded() {
+    replays_as_recorded("structured_outputs");
+}
+
+#[test]
 fn recorded_rewards_are_verified_again() {
-    for kind in
-        ["simple_weather", "stateful_counter", "multineedle", "multiverse_math_hard", "mcqa"]
-    {
+    for kind in [
+        "simple_weather",
+        "stateful_counter",
+        "multineedle",
+        "multiverse_math_hard",
+        "mcqa",
+        "instruction_following",
+        "structured_outputs",
+    ] {
         verifies_as_recorded(kind);
     }
 }

@@ -10,6 +10,8 @@
 //! | `tasks.jsonl` | dataset rows |
 //! | `rollouts.jsonl` | for each row a `response`, and the verdict that is expected: `reward` and extras |
 //!
+//! A folder may have a `malformed.jsonl` instead: rows of which each must be refused.
+//!
 //! `ROWS` is how many rollouts it makes in all. The seed is fixed, so a run can be repeated; the variables
 //! `DIFFERENTIAL_SEED` and `DIFFERENTIAL_ROWS` ask for others. A line `# Requires: a==1 b==2` names what
 //! the script imports; it is installed once into a virtual environment below `target/`. Without `python3`
@@ -110,6 +112,20 @@ fn compare(kind: &str, folder: &Path) -> (usize, Vec<String>) {
     (expected.len(), wrong.collect())
 }
 
+/// Offers rows that are malformed. Returns those that were taken all the same.
+fn refused(kind: &str, rows: &Path) -> Vec<String> {
+    let files = Folder::new();
+    files.write("config.yaml", &format!("environments: {{ world: {{ kind: {kind} }} }}\n"));
+    let response = "{\"response\":{\"id\":\"r\",\"output\":[]}}\n";
+    let rows = std::fs::read_to_string(rows).unwrap();
+    files.write("tasks.jsonl", &rows);
+    files.write("rollouts.jsonl", &response.repeat(rows.lines().count()));
+    let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
+    let more = ["--rollouts", "rollouts.jsonl", "--output", "scored.jsonl"];
+    files.run(&[&arguments[..], &more].concat());
+    files.read("scored.jsonl").lines().map(|row| format!("taken, but malformed: {row}")).collect()
+}
+
 /// What a verdict says that was not expected.
 fn difference(task: &Value, expected: &Value, scored: &Value) -> Option<String> {
     let verdict = expected.as_object().unwrap().iter().filter(|(key, _)| *key != "response");
@@ -131,6 +147,11 @@ fn agrees(kind: &str) {
     let (mut rows, mut wrong) = (0, Vec::new());
     let folders = std::fs::read_dir(folder.path()).unwrap();
     for path in folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let malformed = path.join("malformed.jsonl");
+        if malformed.exists() {
+            wrong.extend(refused(kind, &malformed));
+            continue;
+        }
         let (more, found) = compare(kind, &path);
         rows += more;
         wrong.extend(found);
@@ -143,4 +164,14 @@ fn agrees(kind: &str) {
 #[test]
 fn mcqa_agrees_with_pythons_regular_expressions() {
     agrees("mcqa");
+}
+
+#[test]
+fn instruction_following_agrees_with_nltk_and_langdetect() {
+    agrees("instruction_following");
+}
+
+#[test]
+fn structured_outputs_agrees_with_pythons_json_schema_and_parsers() {
+    agrees("structured_outputs");
 }

@@ -1,8 +1,15 @@
 //! What the model said: the texts of a response, as verifiers of text take them.
 
-use framework::responses::{Item, Response, Role};
+use framework::responses::{Item, ItemKind, Response, Role};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// The `output_text` parts of all messages, in order, whoever speaks.
+pub(crate) fn output_texts(response: &Response) -> Vec<String> {
+    let messages =
+        response.output.iter().filter(|item| matches!(item.kind(), ItemKind::Message(_)));
+    messages.flat_map(|item| parts(item).unwrap_or_default()).collect()
+}
 
 /// What the assistant says: the `output_text` parts of its messages, or their plain text.
 pub(crate) fn assistant_texts(response: &Response) -> Vec<String> {
@@ -51,6 +58,7 @@ mod tests {
         ];
         let items = items.iter().map(|item| Item::parse(item).unwrap()).collect();
         let response = Response::new("r", "m".into(), items);
+        assert_eq!(output_texts(&response), ["a", "c", "h"]);
         assert_eq!(assistant_texts(&response), ["a", "c", "f"]);
         assert_eq!(last_assistant_texts(&response), ["f"]);
     }

@@ -51,7 +51,16 @@ impl Json {
     /// # Errors
     /// Fails where Python does, with Python's words, and on values nested more than 128 deep.
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
-        decode::decode(text)
+        decode::decode(text, decode::DEPTH_MAX)
+    }
+
+    /// Parses text with values nested up to `depth_max` deep. Whatever walks over such a value needs
+    /// as much of the stack.
+    ///
+    /// # Errors
+    /// Fails where Python does, with Python's words, and on values nested deeper.
+    pub fn parse_nested(text: &str, depth_max: usize) -> Result<Self, DecodeError> {
+        decode::decode(text, depth_max)
     }
 
     /// The value of a dictionary's key; `None` if it has no such key or is no dictionary.

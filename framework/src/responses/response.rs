@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -210,6 +211,13 @@ impl Response {
         Ok(response)
     }
 
+    /// Decodes a field that has no place of its own here, such as `error`; `None` if it is absent,
+    /// `null` or of another type.
+    pub fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let fields = Fields::parse(&format!("{{{}}}", self.rest)).ok()?;
+        serde_json::from_str(fields.get_set(name)?.get()).ok()
+    }
+
     /// The text of the last assistant message, if there is one.
     pub fn last_assistant_text(&self) -> Option<String> {
         let mut items = self.output.iter().rev();
@@ -378,6 +386,7 @@ mod tests {
         response.write_json(&mut text);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["zzz"], 1);
+        assert_eq!((response.field("zzz"), response.field::<Value>("error")), (Some(1), None));
         assert_eq!(value["status"], "incomplete");
         assert_eq!(value["safety_identifier"], Value::Null);
         assert!(value.as_object().unwrap().contains_key("safety_identifier"));
