@@ -15,7 +15,7 @@ use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rehearsal::framework::collection::Snapshot;
 use rehearsal::framework::config::{Config, Problems};
-use rehearsal::framework::rescore::{Rescore, RescoreError, RescoreSummary};
+use rehearsal::framework::rescore::{Rescore, RescoreError, RescoreProgress, RescoreSummary};
 use rehearsal::framework::rollout::Culprit;
 use rehearsal::framework::runtime::{RuntimeError, check};
 use rehearsal::prelude::*;
@@ -249,7 +249,7 @@ async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
 /// Shows progress and listens for Ctrl-C while a collection runs. The second one does not wait for its
 /// result: a file system that does not answer may hold it up for ever.
 async fn watch<T>(progress: &Progress, collecting: impl Future<Output = T>) -> Option<T> {
-    let bar = progress_bar();
+    let bar = progress_bar(COLLECT_PROGRESS);
     let mut interval = tokio::time::interval(Duration::from_millis(100));
     tokio::pin!(collecting);
     loop {
@@ -273,14 +273,16 @@ async fn watch<T>(progress: &Progress, collecting: impl Future<Output = T>) -> O
     }
 }
 
-fn progress_bar() -> ProgressBar {
+const COLLECT_PROGRESS: &str = "{bar:24} {pos}/{len} rollouts  {per_sec}  eta {eta}  {msg}";
+const VERIFY_PROGRESS: &str = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  eta {eta}  {msg}";
+
+fn progress_bar(template: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     };
-    let style = "{bar:24} {pos}/{len} rollouts  {per_sec}  eta {eta}  {msg}";
-    let style = ProgressStyle::with_template(style).expect("the template is well-formed");
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
     ProgressBar::with_draw_target(None, target).with_style(style)
 }
 
@@ -385,8 +387,13 @@ async fn verify(arguments: Verify) -> Result<ExitCode, Fatal> {
         environment: arguments.environment,
         overwrite: arguments.overwrite,
     };
-    let bar = progress_bar();
-    let result = runtime.rescore(&rescore, |done| bar.set_position(done)).await;
+    let bar = progress_bar(VERIFY_PROGRESS);
+    let show = |progress: RescoreProgress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes);
+        bar.set_message(format!("{} rollouts", progress.rows));
+    };
+    let result = runtime.rescore(&rescore, show).await;
     bar.finish_and_clear();
     runtime.stop().await;
     let RescoreSummary { scored, left_out, mean, changed } = result?;

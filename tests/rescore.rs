@@ -1,5 +1,12 @@
 //! `rehearsal verify`: recorded rollouts scored again, each with the task that it belongs to.
 
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use rehearsal::framework::rescore::{Rescore, RescoreProgress};
+use rehearsal::framework::responses::Response;
+use rehearsal::framework::task::{Row, Target, TargetError};
+use rehearsal::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::command::{Ended, Folder};
@@ -176,4 +183,101 @@ fn a_file_that_is_not_there_and_an_environment_that_nobody_has_are_named() {
     assert!(!folder.path("scored.jsonl").exists(), "nothing is left behind");
     write(&folder, &shuffled(&folder));
     verify(&folder, &["--environment", "conter"]).exits_with(1).says(&["`conter`"]);
+}
+
+/// A place where readers of rows meet.
+struct Meeting {
+    arrived: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Meeting {
+    /// Waits until as many have come as are expected.
+    fn meet(&self, expected: usize) {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let mut arrived = self.arrived.lock().unwrap();
+        *arrived += 1;
+        self.changed.notify_all();
+        let is_alone = |arrived: &mut usize| *arrived < expected;
+        let waited = self.changed.wait_timeout_while(arrived, PATIENCE, is_alone).unwrap();
+        assert!(!waited.1.timed_out(), "rows are not read side by side");
+    }
+}
+
+static MEETING: Meeting = Meeting { arrived: Mutex::new(0), changed: Condvar::new() };
+
+/// An environment whose first rows can only be read side by side.
+struct Sociable;
+
+impl Environment for Sociable {
+    const KIND: &'static str = "sociable";
+    type Config = serde::de::IgnoredAny;
+    type Target = ();
+    type Session = ();
+
+    fn new(_: Self::Config, _: &Wiring) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+
+    fn tools(_: &mut Tools<Self>) {}
+
+    fn target(_: &Row) -> Result<Target, TargetError> {
+        MEETING.meet(2);
+        Ok(Target::new(()))
+    }
+
+    async fn open(&self, (): &()) -> Result<(), EnvironmentError> {
+        Ok(())
+    }
+
+    async fn verify(&self, (): (), (): &(), _: &Response) -> Result<Verdict, EnvironmentError> {
+        Ok(Verdict::new(Reward::ONE))
+    }
+}
+
+#[tokio::test]
+async fn rows_are_read_on_all_cores_and_progress_counts_rows_and_bytes() {
+    const ROWS: usize = 100;
+    let folder = Folder::new();
+    let task = "{\"responses_create_params\":{\"input\":\"?\"}}\n";
+    folder.write("tasks.jsonl", &task.repeat(ROWS));
+    let rollout = "{\"response\":{\"id\":\"r\",\"output\":[]}}\n";
+    folder.write("rollouts.jsonl", &rollout.repeat(ROWS));
+    folder.write(
+        "config.yaml",
+        "environments: { world: { kind: sociable } }\nruntime: { cpu_threads: 2 }\n",
+    );
+    let config = Loader::new().file(folder.path("config.yaml")).load().unwrap();
+    let kinds = rehearsal::kinds().environment::<Sociable>();
+    let runtime = Runtime::start(config, &kinds).await.unwrap();
+    let rescore = Rescore {
+        tasks: folder.path("tasks.jsonl"),
+        rollouts: folder.path("rollouts.jsonl"),
+        output: folder.path("scored.jsonl"),
+        environment: None,
+        overwrite: false,
+    };
+    let mut heard = Vec::new();
+    let summary = runtime.rescore(&rescore, |progress| heard.push(progress)).await.unwrap();
+    runtime.stop().await;
+    assert_eq!((summary.scored, summary.left_out), (ROWS as u64, 0));
+    let bytes_total = folder.length("rollouts.jsonl");
+    assert!(heard.len() > 2 && heard.is_sorted_by(|a, b| a.rows < b.rows && a.bytes < b.bytes));
+    let all = RescoreProgress { rows: ROWS as u64, bytes: bytes_total, bytes_total };
+    assert_eq!(heard.last(), Some(&all));
+}
+
+#[test]
+fn rows_larger_than_a_portion_and_files_without_a_last_newline_go_through() {
+    let folder = folder();
+    let mut records = shuffled(&folder);
+    records.truncate(7);
+    for (index, record) in records.iter_mut().enumerate() {
+        record["padding"] = json!("x".repeat(index * 100_000));
+    }
+    let text = records.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
+    folder.write("rollouts.jsonl", &text);
+    verify(&folder, &[]).exits_with(0).says(&["7 rollouts scored", "0 left out"]);
+    let rows: Vec<_> = values(&folder, "scored.jsonl").iter().map(row_of).collect();
+    assert_eq!(rows, records.iter().map(row_of).collect::<Vec<_>>());
 }

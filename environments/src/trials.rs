@@ -30,10 +30,12 @@ pub(crate) async fn gold_answers_earn_1<E: Environment>() {
         rows.len(),
         gold.len()
     );
-    let tools = crate::register(Kinds::new()).tools(E::KIND).expect("it has tools");
+    let tools = crate::register(Kinds::new()).tools(E::KIND);
+    let tools = tools.map(|tools| serde_json::from_str::<Value>(tools.get()).unwrap());
     for (line, (row, gold)) in rows.iter().zip(&gold).enumerate() {
         let mut trial = Trial::<E>::open("{}", row).await.unwrap();
-        assert_eq!(offered(row), serde_json::from_str::<Value>(tools.get()).unwrap());
+        // Where the environment has no tools, those of a row are the row's own.
+        assert!(tools.is_none() || offered(row) == tools);
         let gold: Value = serde_json::from_str(gold).unwrap();
         for item in
             gold["turns"].as_array().unwrap().iter().flat_map(|turn| turn.as_array().unwrap())
@@ -46,9 +48,9 @@ pub(crate) async fn gold_answers_earn_1<E: Environment>() {
 }
 
 /// The tools that a row offers the model.
-fn offered(row: &str) -> Value {
-    let mut row: Value = serde_json::from_str(row).unwrap();
-    row["responses_create_params"]["tools"].take()
+fn offered(row: &str) -> Option<Value> {
+    let row: Value = serde_json::from_str(row).unwrap();
+    row["responses_create_params"].get("tools").cloned()
 }
 
 /// Gives no answer at all to every example task; none may earn 1.

@@ -42,6 +42,11 @@ impl fmt::Debug for CpuPool {
 }
 
 impl CpuPool {
+    /// How many threads there are for one environment.
+    pub(crate) fn threads(&self) -> usize {
+        self.pool.threads_max
+    }
+
     /// Runs `work` on a thread of the pool and waits for its result.
     ///
     /// Waits first for room in the environment's queue (`runtime.cpu_queue`). Dropping this future,

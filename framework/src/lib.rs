@@ -8,6 +8,7 @@ mod dispatch;
 pub mod endpoint;
 pub mod environment;
 pub mod kinds;
+mod lines;
 pub mod metrics;
 pub mod model;
 pub mod recorder;

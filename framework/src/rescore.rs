@@ -1,21 +1,33 @@
 //! Scores recorded rollouts again, without a model: streams tasks and rollouts side by side, replays
 //! tool calls where the verifier looks at the session, and writes rows in input order.
+//!
+//! Rows go through in portions. Reading them, and writing their records, takes most of the time, so it
+//! is done on the CPU pool, a few portions for each of its threads; verifiers run on the shards. What is
+//! in memory are these portions and a bounded index of the tasks file, whatever the size of the files.
 
+mod rows;
+
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use crate::collection::ReadTarget;
+use crate::cpu::CpuPool;
+use crate::environment::Verdict;
 use crate::responses::Response;
 use crate::rollout::{Limit, Origin, Rollout, TimingSeconds, Timings};
 use crate::runtime::Runtime;
 use crate::task::{RolloutKey, Task, TaskId};
+use rows::{Portion, Rollouts, Row, Tasks, key_line};
 
 /// What to score again.
 #[derive(Clone, Debug)]
@@ -98,8 +110,19 @@ impl RescoreError {
     }
 }
 
-/// Rows scored at the same time.
-const IN_FLIGHT: usize = 64;
+/// How far rescoring has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RescoreProgress {
+    /// Rows that have been through, scored or left out.
+    pub rows: u64,
+    /// Bytes of the rollouts file that have been through.
+    pub bytes: u64,
+    /// Bytes that the file had at the start.
+    pub bytes_total: u64,
+}
+
+/// Portions under way for each thread of the CPU pool.
+const PORTIONS_PER_THREAD: usize = 2;
 /// How long scoring one row may take.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -125,27 +148,35 @@ struct Provenance {
     timings: Option<TimingSeconds>,
 }
 
-/// Whose verifier scores: the named environment, else the rollout's own, else the only one.
-#[derive(Clone, Copy)]
-struct Scorers<'a> {
-    named: Option<&'a str>,
-    only: Option<&'a str>,
+/// What is needed to read rows, on whichever thread.
+struct Reader {
+    /// Whose verifier scores: the named environment, else the rollout's own, else the only one.
+    named: Option<String>,
+    only: Option<String>,
+    targets: BTreeMap<String, ReadTarget>,
+    tasks: Mutex<Tasks>,
 }
 
-/// A row with its task, before scoring.
-struct Row {
-    line: u64,
-    text: Result<(String, String), String>,
+/// A rollout and its task, ready to be scored.
+struct Prepared {
+    environment: String,
+    task: Arc<Task>,
+    response: Arc<Response>,
+    reward: Option<f64>,
+    provenance: Option<Provenance>,
 }
+
+/// What became of a row.
+type Outcome<T> = (u64, Result<T, String>);
 
 struct Scored {
     record: String,
     reward: f64,
-    changed: bool,
+    is_changed: bool,
 }
 
 impl Runtime {
-    /// Scores recorded rollouts again; `done` hears how many rows have been through.
+    /// Scores recorded rollouts again; `done` hears how far it has come.
     ///
     /// Rows that cannot be scored are reported with their line and left out.
     ///
@@ -154,102 +185,171 @@ impl Runtime {
     pub async fn rescore(
         &self,
         rescore: &Rescore,
-        mut done: impl FnMut(u64),
+        mut done: impl FnMut(RescoreProgress),
     ) -> Result<RescoreSummary, RescoreError> {
-        let scorers = self.scorers(rescore.environment.as_deref())?;
-        let mut pairs = Pairs::open(&rescore.tasks, &rescore.rollouts)?;
+        let mut rollouts = Rollouts::open(&rescore.rollouts)?;
+        let reader = Arc::new(self.reader(rescore)?);
         let mut output = create(&rescore.output, rescore.overwrite)?;
-        let rows = stream::iter(std::iter::from_fn(|| pairs.next_row()));
-        let mut scored = rows.map(|row| self.score_row(row, scorers)).buffered(IN_FLIGHT);
+        let cpu = self.cpu("rescore");
+        let bytes_total = std::fs::metadata(&rescore.rollouts).map_or(0, |file| file.len());
+        let mut progress = RescoreProgress { bytes_total, ..RescoreProgress::default() };
+        let portions = stream::iter(std::iter::from_fn(|| rollouts.next_portion()));
+        let scored = portions.map(|portion| async {
+            let end = portion.end;
+            (end, self.score(portion, &reader, &cpu).await)
+        });
+        let mut scored = scored.buffered(PORTIONS_PER_THREAD * cpu.threads());
         let mut summary = RescoreSummary::default();
         let write_error = |source| RescoreError::Write { path: rescore.output.clone(), source };
-        while let Some((line, result)) = scored.next().await {
-            match result {
-                Ok(scored) => {
-                    output.write_all(scored.record.as_bytes()).map_err(write_error)?;
-                    output.write_all(b"\n").map_err(write_error)?;
-                    summary.scored += 1;
-                    summary.changed += u64::from(scored.changed);
-                    summary.mean += (scored.reward - summary.mean) / summary.scored as f64;
-                }
-                Err(reason) => {
-                    summary.left_out += 1;
-                    let path = rescore.rollouts.display();
-                    tracing::warn!("`{path}` line {line}: {reason}; the row is left out");
+        while let Some((end, rows)) = scored.next().await {
+            progress.rows += rows.len() as u64;
+            progress.bytes = end;
+            for (line, row) in rows {
+                match row {
+                    Ok(scored) => {
+                        output.write_all(scored.record.as_bytes()).map_err(write_error)?;
+                        output.write_all(b"\n").map_err(write_error)?;
+                        summary.count(&scored);
+                    }
+                    Err(reason) => {
+                        summary.left_out += 1;
+                        let path = rescore.rollouts.display();
+                        tracing::warn!("`{path}` line {line}: {reason}; the row is left out");
+                    }
                 }
             }
-            done(summary.scored + summary.left_out);
+            done(progress);
         }
         output.flush().map_err(write_error)?;
         Ok(summary)
     }
 
-    fn scorers<'a>(&'a self, named: Option<&'a str>) -> Result<Scorers<'a>, RescoreError> {
+    fn reader(&self, rescore: &Rescore) -> Result<Reader, RescoreError> {
         let environments = &self.config().environments;
-        if let Some(name) = named.filter(|name| !environments.contains_key(*name)) {
+        let named = rescore.environment.clone();
+        if let Some(name) = named.clone().filter(|name| !environments.contains_key(name)) {
             let known = environments.keys().cloned().collect();
-            return Err(RescoreError::UnknownEnvironment { name: name.to_owned(), known });
+            return Err(RescoreError::UnknownEnvironment { name, known });
         }
-        let only = environments.keys().next().filter(|_| environments.len() == 1);
-        Ok(Scorers { named, only: only.map(String::as_str) })
+        let only = environments.keys().next().filter(|_| environments.len() == 1).cloned();
+        let tasks = Mutex::new(Tasks::open(&rescore.tasks)?);
+        Ok(Reader { named, only, targets: self.targets(), tasks })
     }
 
-    async fn score_row(&self, row: Row, scorers: Scorers<'_>) -> (u64, Result<Scored, String>) {
-        let line = row.line;
-        let scored = match row.text {
-            Ok((task, rollout)) => self.score(line, &task, &rollout, scorers).await,
-            Err(reason) => Err(reason),
-        };
-        (line, scored)
-    }
-
+    /// Scores a portion: read and written on the CPU pool, verified on the shards.
     async fn score(
         &self,
-        line: u64,
-        task: &str,
-        rollout: &str,
-        scorers: Scorers<'_>,
-    ) -> Result<Scored, String> {
+        portion: Portion,
+        reader: &Arc<Reader>,
+        cpu: &CpuPool,
+    ) -> Vec<Outcome<Scored>> {
+        let reader = reader.clone();
+        let read =
+            move |row: Row| (row.line, row.text.and_then(|text| reader.read(row.line, &text)));
+        let prepared =
+            cpu.run(move || portion.rows.into_iter().map(read).collect::<Vec<_>>()).await;
+        let verified = prepared.into_iter().map(|(line, prepared)| async move {
+            let verified = match prepared {
+                Ok(prepared) => self.verify_prepared(prepared).await,
+                Err(reason) => Err(reason),
+            };
+            (line, verified)
+        });
+        let verified = join_all(verified).await;
+        let write = |(line, verified): Outcome<(Prepared, Verdict)>| {
+            (line, verified.map(|(prepared, verdict)| prepared.scored(verdict)))
+        };
+        cpu.run(move || verified.into_iter().map(write).collect()).await
+    }
+
+    async fn verify_prepared(&self, prepared: Prepared) -> Result<(Prepared, Verdict), String> {
+        let Prepared { environment, task, response, .. } = &prepared;
+        let deadline = Instant::now() + TIMEOUT;
+        let verdict = self.verify(environment, task, response, deadline).await;
+        Ok((prepared, verdict.map_err(|error| error.to_string())?))
+    }
+}
+
+impl RescoreSummary {
+    fn count(&mut self, scored: &Scored) {
+        self.scored += 1;
+        self.changed += u64::from(scored.is_changed);
+        self.mean += (scored.reward - self.mean) / self.scored as f64;
+    }
+}
+
+impl Reader {
+    fn read(&self, line: u64, rollout: &str) -> Result<Prepared, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let recorded: Recorded = serde_json::from_str(rollout).map_err(|error| text(&error))?;
         let response = Response::parse(recorded.response.get()).map_err(|error| text(&error))?;
-        let response = Arc::new(response);
-        let provenance = recorded.rehearsal.as_ref();
-        let own = provenance.and_then(|known| known.environment.as_deref());
-        let environment = scorers.named.or(own).or(scorers.only).ok_or_else(|| {
-            let count = self.config().environments.len();
-            text(&RescoreError::WhichEnvironment { count })
-        })?;
-        let id = provenance
-            .map_or_else(|| TaskId::of_row("rescored", "tasks", line), |known| known.task.clone());
-        let task = self.environment_task(environment, id, task).map_err(|error| text(&error))?;
+        let environment = self.environment(recorded.rehearsal.as_ref())?;
+        let task = self.task(line, recorded.rehearsal.as_ref(), environment)?;
         warn_if_prompts_differ(line, &recorded, &task);
-        let deadline = Instant::now() + TIMEOUT;
-        let verdict = self.verify(environment, &task, &response, deadline).await;
-        let verdict = verdict.map_err(|error| text(&error))?;
+        Ok(Prepared {
+            environment: environment.to_owned(),
+            task: Arc::new(task),
+            response: Arc::new(response),
+            reward: recorded.reward,
+            provenance: recorded.rehearsal,
+        })
+    }
+
+    fn environment<'a>(&'a self, known: Option<&'a Provenance>) -> Result<&'a str, String> {
+        let own = known.and_then(|known| known.environment.as_deref());
+        self.named
+            .as_deref()
+            .or(own)
+            .or(self.only.as_deref())
+            .ok_or_else(|| RescoreError::WhichEnvironment { count: self.targets.len() }.to_string())
+    }
+
+    /// The task of a rollout: by its own key, or the one of the same line.
+    fn task(
+        &self,
+        line: u64,
+        known: Option<&Provenance>,
+        environment: &str,
+    ) -> Result<Task, String> {
+        let line = known.and_then(key_line).unwrap_or(line);
+        let row = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).read(line);
+        let row = row.map_err(|error| error.to_string())?;
+        let row = row.ok_or_else(|| format!("the tasks file has no line {line}"))?;
+        let row = crate::task::Row::parse(&row).map_err(|error| error.to_string())?;
+        let target = self.targets.get(environment);
+        let target = target.ok_or_else(|| format!("there is no environment `{environment}`"))?;
+        let target = target(&row).map_err(|error| error.to_string())?;
+        let id = known.map(|known| known.task.clone());
+        Ok(Task::new(id.unwrap_or_else(|| TaskId::of_row("rescored", "tasks", line)), row, target))
+    }
+}
+
+impl Prepared {
+    fn scored(self, verdict: Verdict) -> Scored {
+        let known = self.provenance.as_ref();
         let reward = verdict.reward.get();
         let rollout = Rollout {
-            response,
+            response: self.response,
             verdict,
-            truncated: provenance.and_then(|known| known.limit),
-            steps: provenance.and_then(|known| known.steps).unwrap_or(0),
-            timings: provenance
+            truncated: known.and_then(|known| known.limit),
+            steps: known.and_then(|known| known.steps).unwrap_or(0),
+            timings: known
                 .and_then(|known| known.timings)
                 .map_or_else(Timings::default, Timings::from),
         };
         let key = RolloutKey {
-            task: task.id.clone(),
-            repeat: provenance.map_or(0, |known| known.repeat),
+            task: self.task.id.clone(),
+            repeat: known.map_or(0, |known| known.repeat),
         };
         let origin = Origin {
             key: &key,
-            agent: provenance.and_then(|known| known.agent.as_deref()).unwrap_or("rescored"),
-            environment,
-            attempt: provenance.and_then(|known| known.attempt).unwrap_or(1),
+            agent: known.and_then(|known| known.agent.as_deref()).unwrap_or("rescored"),
+            environment: &self.environment,
+            attempt: known.and_then(|known| known.attempt).unwrap_or(1),
         };
-        let record = origin.record(&task, &rollout);
-        let changed = recorded.reward.is_some_and(|recorded| recorded != reward);
-        Ok(Scored { record, reward, changed })
+        let record = origin.record(&self.task, &rollout);
+        let is_changed = self.reward.is_some_and(|recorded| recorded != reward);
+        Scored { record, reward, is_changed }
     }
 }
 
@@ -277,115 +377,4 @@ fn create(path: &Path, overwrite: bool) -> Result<BufWriter<File>, RescoreError>
         options.create_new(true);
     }
     options.open(path).map(BufWriter::new).map_err(write_error)
-}
-
-/// Rollouts in order, each with the text of its task.
-struct Pairs {
-    tasks: TaskLines,
-    rollouts: BufReader<File>,
-    line: u64,
-}
-
-impl Pairs {
-    fn open(tasks: &Path, rollouts: &Path) -> Result<Self, RescoreError> {
-        let read_error = |path: &Path, source| RescoreError::Read { path: path.to_owned(), source };
-        let file = File::open(rollouts).map_err(|error| read_error(rollouts, error))?;
-        let tasks = TaskLines::open(tasks).map_err(|error| read_error(tasks, error))?;
-        Ok(Self { tasks, rollouts: BufReader::with_capacity(256 << 10, file), line: 0 })
-    }
-
-    /// The next rollout that is not a blank line.
-    fn next_row(&mut self) -> Option<Row> {
-        loop {
-            let mut bytes = Vec::new();
-            self.line += 1;
-            let line = self.line;
-            match self.rollouts.read_until(b'\n', &mut bytes) {
-                Ok(0) => return None,
-                Ok(_) if bytes.trim_ascii().is_empty() => {}
-                Ok(_) => return Some(Row { line, text: self.pair(line, bytes) }),
-                Err(error) => {
-                    tracing::error!("line {line}: cannot read any further: {error}");
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn pair(&mut self, line: u64, bytes: Vec<u8>) -> Result<(String, String), String> {
-        let rollout = String::from_utf8(bytes).map_err(|error| error.to_string())?;
-        let task_line = key_line(&rollout).unwrap_or(line);
-        let task = self.tasks.read(task_line).map_err(|error| error.to_string())?;
-        let missing = || format!("the tasks file has no line {task_line}");
-        Ok((task.ok_or_else(missing)?, rollout))
-    }
-}
-
-/// The dataset line in a record's own key.
-fn key_line(rollout: &str) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Keyed {
-        rehearsal: Option<Provenance>,
-    }
-    if !rollout.contains("\"rehearsal\"") {
-        return None;
-    }
-    let keyed: Keyed = serde_json::from_str(rollout).ok()?;
-    let task = keyed.rehearsal?.task;
-    task.as_str().rsplit_once('/')?.1.parse().ok()
-}
-
-/// A file whose lines are read in any order: eight bytes of memory a line.
-struct TaskLines {
-    file: BufReader<File>,
-    offsets: Vec<u64>,
-}
-
-impl TaskLines {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut file = BufReader::with_capacity(256 << 10, File::open(path)?);
-        let mut offsets = Vec::new();
-        let mut offset = 0;
-        loop {
-            let length = file.skip_until(b'\n')?;
-            if length == 0 {
-                return Ok(Self { file, offsets });
-            }
-            offsets.push(offset);
-            offset += length as u64;
-        }
-    }
-
-    /// The text of a line, counted from 1.
-    fn read(&mut self, line: u64) -> io::Result<Option<String>> {
-        let index = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
-        let Some(offset) = index.and_then(|index| self.offsets.get(index)) else { return Ok(None) };
-        self.file.seek(SeekFrom::Start(*offset))?;
-        let mut text = String::new();
-        self.file.read_line(&mut text)?;
-        Ok(Some(text))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_read_in_any_order() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"a\n\nb\nlast").unwrap();
-        let mut lines = TaskLines::open(file.path()).unwrap();
-        let read: Vec<_> =
-            [3, 1, 4, 2, 0, 5].map(|line| lines.read(line).unwrap()).into_iter().collect();
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(read, [text("b\n"), text("a\n"), text("last"), text("\n"), None, None]);
-    }
-
-    #[test]
-    fn our_own_records_name_the_line_of_their_task() {
-        let line = r#"{"rehearsal":{"task":"solver/example/17","repeat":3}}"#;
-        assert_eq!(key_line(line), Some(17));
-        assert_eq!(key_line(r#"{"response":{}}"#), None);
-    }
 }

@@ -24,9 +24,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::collection::{
-    CollectError, Collection, Collector, Plan, Progress, Report, Source, Summary, WiredSource,
+    CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
+    WiredSource,
 };
 use crate::config::{Config, Problems};
+use crate::cpu::CpuPool;
 use crate::dispatch::{Finished, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
 use crate::kinds::Kinds;
@@ -204,7 +206,7 @@ impl Runtime {
     ) -> Result<Rollout, SubmitError> {
         let dispatcher = &self.agent(agent)?.dispatcher;
         let finished: Finished<Rollout> =
-            dispatcher.roll_out(task, &task.rollout(repeat), policy).await;
+            dispatcher.roll_out(task, &task.rollout(repeat), &policy).await;
         Ok(finished.result?)
     }
 
@@ -249,6 +251,18 @@ impl Runtime {
             Evidence::Transcript => {}
         }
         Ok(session.verify(response.clone(), deadline).await?)
+    }
+
+    /// How each environment reads its rows.
+    pub(crate) fn targets(&self) -> BTreeMap<String, ReadTarget> {
+        let target =
+            |(name, running): (&String, &RunningEnvironment)| (name.clone(), running.read_target);
+        self.environments.iter().map(target).collect()
+    }
+
+    /// A door to the CPU pool for work of the runtime itself.
+    pub(crate) fn cpu(&self, name: &str) -> CpuPool {
+        self.facilities.cpu.door(name)
     }
 
     fn environment(&self, name: &str) -> Result<&RunningEnvironment, SubmitError> {

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::lines::{LINE_MAX, LineError, Lines};
 use crate::task::{Row, RowError, Target, TargetError, Task, TaskId};
 
 /// Reads from a row what its environment needs.
@@ -18,9 +19,7 @@ pub struct Dataset {
     /// `agent/name`, the first parts of its tasks' ids.
     agent: String,
     name: String,
-    lines: BufReader<File>,
-    line: u64,
-    buffer: Vec<u8>,
+    lines: Lines,
     target: ReadTarget,
 }
 
@@ -56,9 +55,6 @@ pub enum DatasetError {
     },
 }
 
-/// The longest line that is read: 256 MiB, far above what a prompt with images takes.
-const LINE_MAX: usize = 256 << 20;
-
 impl Dataset {
     /// Opens a dataset.
     ///
@@ -71,69 +67,42 @@ impl Dataset {
         target: ReadTarget,
     ) -> Result<Self, DatasetError> {
         let read_error = |source| DatasetError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read_error)?;
         Ok(Self {
             path: path.to_owned(),
             agent: agent.to_owned(),
             name: name.to_owned(),
-            lines: BufReader::with_capacity(256 << 10, file),
-            line: 0,
-            buffer: Vec::new(),
+            lines: Lines::open(path).map_err(read_error)?,
             target,
         })
     }
 
     /// The next task; `None` at the end. A line's error does not end the dataset, a file's does.
     pub fn next_task(&mut self) -> Option<Result<Arc<Task>, DatasetError>> {
-        loop {
-            match self.next_line() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(Err(error)),
+        match self.lines.advance() {
+            Ok(true) => Some(self.parse()),
+            Ok(false) => None,
+            Err(LineError::TooLong) => {
+                let line = self.lines.number();
+                Some(Err(DatasetError::TooLong { path: self.path.clone(), line }))
             }
-            let text = self.buffer.trim_ascii();
-            if !text.is_empty() {
-                return Some(self.parse());
+            Err(LineError::Read(source)) => {
+                Some(Err(DatasetError::Read { path: self.path.clone(), source }))
             }
         }
-    }
-
-    fn next_line(&mut self) -> Result<bool, DatasetError> {
-        self.buffer.clear();
-        let mut limited = io::Read::take(&mut self.lines, LINE_MAX as u64);
-        let read = limited
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(|source| DatasetError::Read { path: self.path.clone(), source })?;
-        self.line += u64::from(read > 0);
-        let cut_off = read == LINE_MAX && self.buffer.last() != Some(&b'\n');
-        if cut_off {
-            self.skip_rest_of_line()?;
-            return Err(DatasetError::TooLong { path: self.path.clone(), line: self.line });
-        }
-        Ok(read > 0)
-    }
-
-    fn skip_rest_of_line(&mut self) -> Result<(), DatasetError> {
-        self.buffer = Vec::new();
-        self.lines
-            .skip_until(b'\n')
-            .map(|_| ())
-            .map_err(|source| DatasetError::Read { path: self.path.clone(), source })
     }
 
     fn parse(&self) -> Result<Arc<Task>, DatasetError> {
-        let parsed = std::str::from_utf8(self.buffer.trim_ascii())
+        let line = self.lines.number();
+        let parsed = std::str::from_utf8(self.lines.text())
             .map_err(|error| RowError::from(<serde_json::Error as serde::de::Error>::custom(error)))
             .and_then(Row::parse)
             .and_then(|row| Ok(((self.target)(&row)?, row)));
         match parsed {
             Ok((target, row)) => {
-                let id = TaskId::of_row(&self.agent, &self.name, self.line);
+                let id = TaskId::of_row(&self.agent, &self.name, line);
                 Ok(Arc::new(Task::new(id, row, target)))
             }
-            Err(source) => {
-                Err(DatasetError::Row { path: self.path.clone(), line: self.line, source })
-            }
+            Err(source) => Err(DatasetError::Row { path: self.path.clone(), line, source }),
         }
     }
 }

@@ -8,8 +8,11 @@ mod decode;
 mod float;
 mod integer;
 pub mod lax;
+pub mod pattern;
 #[cfg(test)]
 pub(super) mod reference;
+mod repr;
+pub mod text;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +24,7 @@ use serde_json::value::RawValue;
 pub use decode::DecodeError;
 pub use float::{Float, float_repr};
 pub use integer::Integer;
+pub use repr::text_of;
 
 /// A JSON value as Python's `json.loads` returns it.
 #[derive(Clone, Debug)]
@@ -47,7 +51,16 @@ impl Json {
     /// # Errors
     /// Fails where Python does, with Python's words, and on values nested more than 128 deep.
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
-        decode::decode(text)
+        decode::decode(text, decode::DEPTH_MAX)
+    }
+
+    /// Parses text with values nested up to `depth_max` deep. Whatever walks over such a value needs
+    /// as much of the stack.
+    ///
+    /// # Errors
+    /// Fails where Python does, with Python's words, and on values nested deeper.
+    pub fn parse_nested(text: &str, depth_max: usize) -> Result<Self, DecodeError> {
+        decode::decode(text, depth_max)
     }
 
     /// The value of a dictionary's key; `None` if it has no such key or is no dictionary.

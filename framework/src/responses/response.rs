@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -131,6 +132,10 @@ const NULLABLE: [&str; 22] = [
     "user",
 ];
 
+/// Fields that the struct holds, or that follow from those it holds.
+const OWN: [&str; 8] =
+    ["id", "created_at", "model", "object", "output", "usage", "status", "incomplete_details"];
+
 /// The rest of a response that a model of our own makes.
 static PLAIN_REST: LazyLock<Arc<str>> = LazyLock::new(|| {
     let mut fields = Fields::default();
@@ -166,6 +171,17 @@ impl Response {
         }
     }
 
+    /// The same response with these as its other fields: what the request set, and what the endpoint
+    /// adds. Those that the struct has are its own.
+    #[must_use]
+    pub fn with_fields(mut self, mut fields: Fields) -> Self {
+        for name in OWN {
+            fields.remove(name);
+        }
+        self.rest = rest(fields);
+        self
+    }
+
     /// Parses the JSON text of a response object.
     ///
     /// # Errors
@@ -193,6 +209,13 @@ impl Response {
             },
         };
         Ok(response)
+    }
+
+    /// Decodes a field that has no place of its own here, such as `error`; `None` if it is absent,
+    /// `null` or of another type.
+    pub fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let fields = Fields::parse(&format!("{{{}}}", self.rest)).ok()?;
+        serde_json::from_str(fields.get_set(name)?.get()).ok()
     }
 
     /// The text of the last assistant message, if there is one.
@@ -363,6 +386,7 @@ mod tests {
         response.write_json(&mut text);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["zzz"], 1);
+        assert_eq!((response.field("zzz"), response.field::<Value>("error")), (Some(1), None));
         assert_eq!(value["status"], "incomplete");
         assert_eq!(value["safety_identifier"], Value::Null);
         assert!(value.as_object().unwrap().contains_key("safety_identifier"));

@@ -10,8 +10,9 @@ use std::fmt;
 use super::Json;
 use super::integer::{DIGITS_MAX, Integer};
 
-/// How deep values may be nested. Python's own limit depends on its stack and is near 1000.
-const DEPTH_MAX: usize = 128;
+/// How deep values may be nested, unless the caller says. Python's own limit depends on its stack and
+/// is near 1000.
+pub(super) const DEPTH_MAX: usize = 128;
 
 /// Why text is not JSON. It displays as Python's `repr` of the exception.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +77,8 @@ impl DecodeError {
 }
 
 /// Parses a whole text.
-pub(super) fn decode(text: &str) -> Result<Json, DecodeError> {
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
+pub(super) fn decode(text: &str, depth_max: usize) -> Result<Json, DecodeError> {
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, depth_max };
     if text.starts_with('\u{feff}') {
         return Err(scanner.error("Unexpected UTF-8 BOM (decode using utf-8-sig)", 0));
     }
@@ -109,6 +110,7 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     /// Where the scanner is, in bytes.
     at: usize,
+    depth_max: usize,
 }
 
 impl Scanner<'_> {
@@ -164,7 +166,7 @@ impl Scanner<'_> {
 
     fn object(&mut self, depth: usize) -> Result<Json, DecodeError> {
         const EXPECTING_NAME: &str = "Expecting property name enclosed in double quotes";
-        if depth >= DEPTH_MAX {
+        if depth >= self.depth_max {
             return Err(DecodeError::Depth { container: Container::Object });
         }
         let mut entries = Vec::new();
@@ -191,7 +193,7 @@ impl Scanner<'_> {
     }
 
     fn array(&mut self, depth: usize) -> Result<Json, DecodeError> {
-        if depth >= DEPTH_MAX {
+        if depth >= self.depth_max {
             return Err(DecodeError::Depth { container: Container::Array });
         }
         let mut items = Vec::new();

@@ -1,0 +1,78 @@
+//! Lines of a file, one in memory at a time and none longer than any task should be.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// The longest line that is read: 256 MiB, far above what a prompt with images takes.
+pub(crate) const LINE_MAX: usize = 256 << 20;
+
+/// A file being read.
+pub(crate) struct Lines {
+    reader: BufReader<File>,
+    number: u64,
+    offset: u64,
+    buffer: Vec<u8>,
+}
+
+/// Why there is no next line.
+pub(crate) enum LineError {
+    /// The file cannot be read any further.
+    Read(io::Error),
+    /// This line is longer than [`LINE_MAX`]; the next one can be read.
+    TooLong,
+}
+
+impl From<io::Error> for LineError {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl Lines {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let reader = BufReader::with_capacity(256 << 10, File::open(path)?);
+        Ok(Self { reader, number: 0, offset: 0, buffer: Vec::new() })
+    }
+
+    /// The number of the last line read, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Where the last line read ends, in bytes.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes to the next line that is not blank; whether there is one.
+    pub(crate) fn advance(&mut self) -> Result<bool, LineError> {
+        while self.read()? {
+            if !self.text().is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The line, without the space around it.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.buffer.trim_ascii()
+    }
+
+    /// Reads a line into the buffer; whether there was one.
+    fn read(&mut self) -> Result<bool, LineError> {
+        self.buffer.clear();
+        let mut limited = Read::take(&mut self.reader, LINE_MAX as u64);
+        let read = limited.read_until(b'\n', &mut self.buffer)?;
+        self.number += u64::from(read > 0);
+        self.offset += read as u64;
+        let is_cut_off = read == LINE_MAX && self.buffer.last() != Some(&b'\n');
+        if is_cut_off {
+            self.buffer = Vec::new();
+            self.offset += self.reader.skip_until(b'\n')? as u64;
+            return Err(LineError::TooLong);
+        }
+        Ok(read > 0)
+    }
+}
