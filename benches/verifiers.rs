@@ -12,10 +12,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rehearsal::environments::instruction_following::InstructionFollowing;
 use rehearsal::environments::mcqa::Mcqa;
 use rehearsal::environments::structured_outputs::StructuredOutputs;
 use rehearsal::framework::environment::Environment;
-use rehearsal::framework::responses::{Item, Response};
+use rehearsal::framework::responses::{Item, Response, Role};
 use rehearsal::framework::task::{Row, Target};
 use rehearsal::framework::wiring::Wiring;
 use serde_json::Value;
@@ -36,14 +37,17 @@ fn lines(kind: &str, file: &str) -> Result<Vec<String>, Failure> {
     Ok(fs::read_to_string(folder.join(file))?.lines().map(str::to_owned).collect())
 }
 
-/// The items of a gold answer, after some text of the assistant's.
+/// The items of a gold answer, with some text at the start of its last message.
 fn answer(gold: &str, before: &str) -> Result<Response, Failure> {
     let gold: Value = serde_json::from_str(gold)?;
     let turns = gold["turns"].as_array().into_iter().flatten();
     let items = turns.flat_map(|turn| turn.as_array().into_iter().flatten());
     let items = items.map(|item| Item::parse(&item.to_string()));
-    let filler = (!before.is_empty()).then(|| Ok(Item::output_message("msg_0", before)));
-    let items = filler.into_iter().chain(items).collect::<Result<_, _>>()?;
+    let mut items = items.collect::<Result<Vec<_>, _>>()?;
+    let is_prefixed = |last: &mut Item| !before.is_empty() && last.is_message_of(Role::Assistant);
+    if let Some(last) = items.pop_if(is_prefixed) {
+        items.push(Item::output_message("msg_1", &(before.to_owned() + &last.text())));
+    }
     Ok(Response::new("resp", "gold".into(), items))
 }
 
@@ -101,6 +105,7 @@ async fn main() -> Result<(), Failure> {
     // Cargo passes `--bench` along.
     let chosen: Vec<_> = std::env::args().skip(1).filter(|kind| !kind.starts_with('-')).collect();
     println!("{:<34} {:>13} {:>13} {:>13}", "verifier", "on one core", "p50", "p99");
+    measure::<InstructionFollowing>(&chosen, "{}").await?;
     measure::<Mcqa>(&chosen, "{}").await?;
     measure::<StructuredOutputs>(&chosen, "{}").await?;
     Ok(())

@@ -40,6 +40,11 @@ fn prompt(record: &Value) -> &str {
 fn target(kind: &str, record: &Value) -> Value {
     let prompt = prompt(record);
     match kind {
+        // Its records repeat what the row said.
+        "instruction_following" => {
+            let keys = ["instruction_id_list", "kwargs", "prompt"];
+            keys.into_iter().map(|key| (key.to_owned(), record[key].clone())).collect()
+        }
         "mcqa" => questions::target(prompt, record),
         "stateful_counter" => {
             let numbers: Vec<i64> =
@@ -213,6 +218,11 @@ fn multiverse_math_hard_replays_as_recorded() {
 }
 
 #[test]
+fn instruction_following_replays_as_recorded() {
+    replays_as_recorded("instruction_following");
+}
+
+#[test]
 fn mcqa_replays_as_recorded() {
     for file in ["rollouts.jsonl", "rollouts_template.jsonl"] {
         if let Some(recording) = recording_file("mcqa", file) {
@@ -234,6 +244,7 @@ fn recorded_rewards_are_verified_again() {
         "multineedle",
         "multiverse_math_hard",
         "mcqa",
+        "instruction_following",
         "structured_outputs",
     ] {
         verifies_as_recorded(kind);

@@ -167,6 +167,11 @@ fn mcqa_agrees_with_pythons_regular_expressions() {
 }
 
 #[test]
+fn instruction_following_agrees_with_nltk_and_langdetect() {
+    agrees("instruction_following");
+}
+
+#[test]
 fn structured_outputs_agrees_with_pythons_json_schema_and_parsers() {
     agrees("structured_outputs");
 }

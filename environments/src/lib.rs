@@ -3,6 +3,7 @@
 //! They are NeMo Gym's resources servers under their old names, and behave as those do, down to the
 //! text that a model reads; each file lists where it differs and why.
 
+pub mod instruction_following;
 pub mod mcqa;
 pub mod multineedle;
 pub mod multiverse_math_hard;
@@ -19,6 +20,7 @@ use framework::kinds::Kinds;
 #[must_use]
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .environment::<instruction_following::InstructionFollowing>()
         .environment::<mcqa::Mcqa>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()
