@@ -54,6 +54,7 @@
 mod coercion;
 mod csv;
 mod keywords;
+mod multiples;
 mod references;
 mod schema;
 mod task;

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use framework::environment::python::{Integer, float_repr};
-use num_bigint::BigInt;
+use framework::environment::python::float_repr;
 
+use super::multiples;
 use super::schema::are_unique;
 use super::unevaluated;
 use super::validator::{Checked, Extent, Fault, Findings, Place, Validator};
@@ -430,11 +430,7 @@ impl Rule<'_> {
         if !self.instance.is_number() {
             return Ok(None);
         }
-        let is_multiple = match divisor {
-            Value::Integer(divisor) => is_multiple_of_integer(self.instance, divisor)?,
-            Value::Float(divisor) => is_multiple_of_float(self.instance, *divisor)?,
-            _ => return broken("a divisor is no number"),
-        };
+        let is_multiple = multiples::is_multiple(self.instance, divisor)?;
         violation(is_multiple, || "is no multiple of its `multipleOf`".into())
     }
 }
@@ -464,70 +460,5 @@ fn formatted(value: &Value) -> Option<String> {
         Value::Float(value) => Some(float_repr(*value)),
         Value::Text(text) | Value::Other(text) => Some(text.to_string()),
         Value::List(_) | Value::Map(_) => None,
-    }
-}
-
-fn big(integer: &Integer) -> BigInt {
-    integer.as_str().parse().expect("an integer is decimal digits")
-}
-
-fn is_multiple_of_integer(instance: &Value, divisor: &Integer) -> Result<bool, Fault> {
-    let divisor_float = divisor.to_float();
-    match instance {
-        Value::Integer(value) if divisor.as_str() != "0" => {
-            Ok(big(value) % big(divisor) == BigInt::ZERO)
-        }
-        Value::Float(value) if divisor_float.is_finite() && divisor_float != 0.0 => {
-            Ok(value % divisor_float == 0.0)
-        }
-        _ => Err(Fault::Broken("ZeroDivisionError or OverflowError".into())),
-    }
-}
-
-fn is_multiple_of_float(instance: &Value, divisor: f64) -> Result<bool, Fault> {
-    let value = match instance {
-        Value::Integer(value) => value.to_float(),
-        Value::Float(value) => *value,
-        _ => return broken("no number"),
-    };
-    let is_finite = !matches!(instance, Value::Integer(_)) || value.is_finite();
-    if !is_finite || divisor == 0.0 {
-        return Err(Fault::Broken("ZeroDivisionError or OverflowError".into()));
-    }
-    let quotient = value / divisor;
-    if quotient.is_nan() {
-        return Err(Fault::Broken("ValueError: cannot convert float NaN to integer".into()));
-    }
-    if quotient.is_infinite() {
-        return is_exact_multiple(instance, divisor);
-    }
-    Ok(quotient.fract() == 0.0)
-}
-
-/// By fractions, where the quotient of floats overflows.
-fn is_exact_multiple(instance: &Value, divisor: f64) -> Result<bool, Fault> {
-    let (numerator, shift) = match instance {
-        Value::Integer(value) => (big(value), 0),
-        Value::Float(value) if value.is_finite() => fraction(*value),
-        _ => return Err(Fault::Broken("OverflowError: cannot convert infinity".into())),
-    };
-    if divisor.is_infinite() {
-        return Err(Fault::Broken("OverflowError: cannot convert infinity".into()));
-    }
-    let (divisor, divisor_shift) = fraction(divisor);
-    Ok((numerator << divisor_shift) % (divisor << shift) == BigInt::ZERO)
-}
-
-/// A float as a whole number over a power of two.
-fn fraction(value: f64) -> (BigInt, usize) {
-    let bits = value.to_bits();
-    let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap_or_default();
-    let mantissa = bits & ((1 << 52) - 1);
-    let (mantissa, power) =
-        if exponent == 0 { (mantissa, -1074) } else { (mantissa | (1 << 52), exponent - 1075) };
-    let mantissa = if value < 0.0 { -BigInt::from(mantissa) } else { BigInt::from(mantissa) };
-    match usize::try_from(power) {
-        Ok(power) => (mantissa << power, 0),
-        Err(_) => (mantissa, power.unsigned_abs() as usize),
     }
 }

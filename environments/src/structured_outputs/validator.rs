@@ -17,7 +17,7 @@ use framework::environment::python::pattern::{Flags, Pattern, TooManySteps};
 /// How deep schemas may lead into each other; Python's own limit is some hundred as well.
 const DEPTH_MAX: usize = 200;
 /// Schemas applied and patterns searched for in one validation.
-const STEPS_MAX: u64 = if cfg!(test) { 400_000 } else { 10_000_000 };
+const STEPS_MAX: u64 = if cfg!(test) { 2_000_000 } else { 10_000_000 };
 
 /// How far to go on once something does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

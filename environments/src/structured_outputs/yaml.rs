@@ -47,7 +47,8 @@ fn is_printable(character: char) -> bool {
 /// Whether a tab stands outside of quoted and block scalars, whose ranges of bytes are given, and of
 /// comments.
 fn has_tab_outside(text: &str, quoted: &[Range<usize>]) -> bool {
-    let mut quoted = quoted.iter().peekable();
+    let own = |range: &Range<usize>| after_properties(text, range.start)..range.end;
+    let mut quoted = quoted.iter().map(own).peekable();
     let (mut before, mut in_comment) = ('\n', false);
     for (index, character) in text.char_indices() {
         while quoted.next_if(|range| range.end <= index).is_some() {}
@@ -62,6 +63,16 @@ fn has_tab_outside(text: &str, quoted: &[Range<usize>]) -> bool {
         before = character;
     }
     false
+}
+
+/// Where a scalar begins whose anchor or tag begins at `start`.
+fn after_properties(text: &str, mut start: usize) -> usize {
+    while let Some(rest) = text.get(start..).filter(|rest| rest.starts_with(['&', '!'])) {
+        let property = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let space = rest[property..].find(|c: char| !c.is_whitespace());
+        start += space.map_or(rest.len(), |space| property + space);
+    }
+    start
 }
 
 /// A node of the document.

@@ -4,7 +4,7 @@
 //! match before a final newline, `\d` might be ASCII, `\boxed{` an error. So a pattern is read by
 //! Python's grammar (`translator.rs`), with its compile errors, and written out in the dialect of
 //! `fancy-regex`, which has lookaround, backreferences and Python's order of preference. What matches
-//! is what Python 3.11 finds; where the engine needs more steps than [`STEPS_MAX`], that is an error
+//! is what Python 3.11 finds; where the engine needs more steps than there may be, that is an error
 //! of its own and never a "no match".
 //!
 //! # Differs from Python
@@ -14,6 +14,8 @@
 //! exceptions for `i` are added.
 
 mod class;
+mod escapes;
+mod groups;
 mod translator;
 
 use std::fmt;
