@@ -3,10 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use rehearsal::framework::collection::RolloutPolicy;
+use rehearsal::framework::endpoint::{BreakerConfig, BudgetConfig, Endpoint};
 use rehearsal::prelude::*;
 use serde_json::Value;
 
 use crate::support::command::Folder;
+use crate::support::scrape::Scrape;
 
 const CONFIG: &str = "
 models:
@@ -69,6 +72,68 @@ async fn the_tree_is_also_json_with_everything_in_it() {
     assert_eq!(shown["endpoints"][0]["component"], "models/remote");
     assert_eq!(shown["endpoints"][0]["breaker"], "closed");
     assert_eq!(runtime.status().tree.children.len(), 3);
+    runtime.stop().await;
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Anything {}
+
+/// An environment that asks a service.
+struct Seeker(Arc<Endpoint>);
+
+impl Environment for Seeker {
+    const KIND: &'static str = "seeker";
+    type Config = serde::de::IgnoredAny;
+    type Target = Anything;
+    type Session = ();
+
+    fn new(_: Self::Config, wiring: &Wiring) -> Result<Self, BuildError> {
+        let breaker = BreakerConfig { requests_min: 2, ..BreakerConfig::default() };
+        Ok(Self(wiring.service("search", breaker, BudgetConfig::default())))
+    }
+
+    fn tools(_: &mut Tools<Self>) {}
+
+    async fn open(&self, _: &Self::Target) -> Result<(), EnvironmentError> {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        match self.0.admit(deadline) {
+            Ok(admission) => admission.failed(&"503"),
+            Err(refused) => return Err(EnvironmentError::temporary(format!("{refused:?}"))),
+        }
+        Err(EnvironmentError::temporary("503"))
+    }
+
+    async fn verify(
+        &self,
+        (): (),
+        _: &Self::Target,
+        _: &Response,
+    ) -> Result<Verdict, EnvironmentError> {
+        Ok(Verdict::new(Reward::earned(false)))
+    }
+}
+
+#[tokio::test]
+async fn the_breaker_of_a_service_shows_at_the_environments_that_ask_it_and_in_the_metrics() {
+    let environments = "environments.weather={ kind: seeker }";
+    let config = Loader::new().text("tree", CONFIG).set(environments).load().unwrap();
+    let kinds = rehearsal::kinds().environment::<Seeker>();
+    let runtime = Runtime::start(config, &kinds).await.unwrap();
+    let row = r#"{"responses_create_params":{"input":"Seek."}}"#;
+    let task = runtime.task("solver", "a/b/1".into(), row).unwrap();
+    let failed = runtime.submit("solver", &task, 0, RolloutPolicy::default()).await.unwrap_err();
+    assert!(failed.to_string().contains("Refused"), "the third attempt is: {failed}");
+    let tree = runtime.tree().to_string();
+    for shard in [0, 1] {
+        let line = format!(
+            "weather/{shard} up, generation 1, 0 queued, search breaker open, 2 of 2 recent requests failed"
+        );
+        assert!(tree.contains(&line), "`{line}` is not in:\n{tree}");
+    }
+    let scrape = Scrape::of(runtime.metrics_address().unwrap());
+    let labels = ["component=\"weather\"", "service=\"search\""];
+    assert_eq!(scrape.sum("rehearsal_service_breaker_state", &labels), 2.0);
+    assert_eq!(scrape.sum("rehearsal_service_breaker_opens_total", &labels), 1.0);
     runtime.stop().await;
 }
 

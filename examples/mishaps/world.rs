@@ -6,14 +6,11 @@
 
 use std::fmt::Write;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use rehearsal::actors::tool_loop::{self, ToolLoop};
 use rehearsal::framework::config::Config;
 use rehearsal::framework::model::ModelError;
-use rehearsal::framework::recorder::{Kept, Record, RecordWriter, Recorder, RecorderError};
 use rehearsal::framework::responses::FunctionCall;
 use rehearsal::framework::rollout::Culprit;
 use rehearsal::prelude::*;
@@ -21,80 +18,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tempfile::TempPath;
 
+use super::mischief::visit;
+
 type AnyError = Box<dyn std::error::Error>;
-
-pub(crate) const PLACES: [&str; 6] = ["agent", "model", "open", "tool", "verify", "recorder"];
-pub(crate) const FAULTS: [&str; 4] = ["panic", "hang", "stall", "garble"];
-const RECORDER: usize = 5;
-/// How long a stall blocks its whole shard.
-const STALL: Duration = Duration::from_millis(5);
-
-/// What goes wrong: one visit in `one_in` of each place, drawn from a seed.
-pub(crate) struct Mischief {
-    pub(crate) seed: u64,
-    pub(crate) one_in: u64,
-    /// Of writes, since a crash of the recorder starts the collector over as well.
-    pub(crate) recorder_one_in: u64,
-    pub(crate) visits: AtomicU64,
-    pub(crate) tally: [[AtomicU64; 4]; 6],
-    /// Pieces of work of this world that are alive.
-    pub(crate) alive: AtomicI64,
-}
-
-static MISCHIEF: OnceLock<Mischief> = OnceLock::new();
-
-impl Mischief {
-    pub(crate) fn start(seed: u64, one_in: u64, recorder_one_in: u64) -> &'static Self {
-        let tally = Default::default();
-        let (visits, alive) = (AtomicU64::new(0), AtomicI64::new(0));
-        MISCHIEF.get_or_init(|| Self { seed, one_in, recorder_one_in, visits, tally, alive })
-    }
-
-    /// A number for each draw (SplitMix64).
-    pub(crate) fn draw(&self) -> u64 {
-        let draw = self.visits.fetch_add(1, Relaxed).wrapping_add(self.seed);
-        let mut z = draw.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Which fault befalls this visit, if any.
-    fn fault(&self, place: usize) -> Option<usize> {
-        let one_in = if place == RECORDER { self.recorder_one_in } else { self.one_in };
-        let draw = self.draw();
-        let fault = if place == RECORDER { 0 } else { (draw >> 32) as usize % FAULTS.len() };
-        let befalls = one_in > 0 && draw.is_multiple_of(one_in);
-        befalls.then(|| self.tally[place][fault].fetch_add(1, Relaxed)).map(|_| fault)
-    }
-}
-
-/// Counts a piece of work for as long as it lives, however it ends.
-struct Alive(&'static Mischief);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.alive.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Suffers what is due. An error is what the place has to say itself.
-async fn visit(place: &'static str) -> Result<(), &'static str> {
-    let mischief = MISCHIEF.get().expect("started first");
-    mischief.alive.fetch_add(1, Relaxed);
-    let _alive = Alive(mischief);
-    let place = PLACES.iter().position(|name| *name == place).expect("a place of the list");
-    match mischief.fault(place).map(|fault| FAULTS[fault]) {
-        None => Ok(()),
-        Some("panic") => panic!("injected"),
-        Some("hang") => std::future::pending().await,
-        Some("stall") => {
-            std::thread::park_timeout(STALL);
-            Ok(())
-        }
-        Some(_) => Err("garbled"),
-    }
-}
 
 /// The model.
 pub(crate) struct Clerk;
@@ -178,7 +104,8 @@ impl Environment for Ledger {
     }
 }
 
-fn reward(row: u32) -> f64 {
+/// What a row earns.
+pub(crate) fn reward(row: u32) -> f64 {
     f64::from(row) / 1000.0
 }
 
@@ -235,67 +162,4 @@ pub(crate) fn config(
         names.join(", ")
     );
     Ok((Loader::new().text("mishaps", &yaml).load()?, path))
-}
-
-/// A recorder that checks instead of keeping: each rollout once, with the reward of its row.
-#[derive(Clone, Default)]
-pub(crate) struct Auditor(Arc<Mutex<Audit>>);
-
-#[derive(Clone, Default)]
-pub(crate) struct Audit {
-    seen: std::collections::HashSet<(usize, u32, u32)>,
-    pub(crate) scored: u64,
-    pub(crate) doubled: u64,
-    pub(crate) mis_scored: u64,
-    pub(crate) given_up: u64,
-}
-
-impl Auditor {
-    pub(crate) fn audit(&self) -> Audit {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-#[derive(Deserialize)]
-struct Scored {
-    reward: f64,
-}
-
-impl RecordWriter for Auditor {
-    fn write(&mut self, record: Record) -> Result<(), RecorderError> {
-        let mischief = MISCHIEF.get().expect("started first");
-        assert!(mischief.fault(RECORDER).is_none(), "injected");
-        let mut audit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if record.outcome == Outcome::Failed {
-            audit.given_up += 1;
-            return Ok(());
-        }
-        let parts: Vec<_> = record.key.task.as_str().split('/').collect();
-        let world = parts[0].trim_start_matches('w').parse().expect("w0, w1, …");
-        let row = parts[2].parse().expect("a line's number");
-        let Scored { reward: earned } = serde_json::from_str(&record.line).expect("a record");
-        audit.scored += 1;
-        audit.doubled += u64::from(!audit.seen.insert((world, row, record.key.repeat)));
-        audit.mis_scored += u64::from(earned != reward(row));
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), RecorderError> {
-        Ok(())
-    }
-}
-
-impl Recorder for Auditor {
-    fn open(&self) -> Result<Box<dyn RecordWriter>, RecorderError> {
-        Ok(Box::new(self.clone()))
-    }
-
-    fn kept(&self, visit: &mut dyn FnMut(Kept)) -> Result<(), RecorderError> {
-        for (world, row, repeat) in self.audit().seen {
-            let task = TaskId::of_row(&format!("w{world}"), "t", row.into());
-            let key = RolloutKey { task, repeat };
-            visit(Kept { key, environment: format!("w{world}"), reward: reward(row) });
-        }
-        Ok(())
-    }
 }

@@ -48,25 +48,25 @@ pub(crate) struct Finished<T> {
 
 /// What an agent may be asked to make of an attempt.
 pub(crate) trait Product: Sized {
-    async fn ask(
+    fn ask(
         port: &AgentPort,
         attempt: Attempt,
         names: &Arc<Names>,
         number: u32,
-    ) -> Result<Result<Self, Failure>, AskError>;
+    ) -> impl Future<Output = Result<Result<Self, Failure>, AskError>> + Send;
     fn outcome(&self) -> Outcome;
     fn reward(&self) -> f64;
 }
 
 impl Product for Rollout {
-    async fn ask(
+    fn ask(
         port: &AgentPort,
         attempt: Attempt,
         _: &Arc<Names>,
         _: u32,
-    ) -> Result<Result<Self, Failure>, AskError> {
+    ) -> impl Future<Output = Result<Result<Self, Failure>, AskError>> + Send {
         let deadline = attempt.deadline;
-        port.attempt.ask(attempt, deadline).await
+        port.attempt.ask(attempt, deadline)
     }
 
     fn outcome(&self) -> Outcome {
@@ -79,14 +79,14 @@ impl Product for Rollout {
 }
 
 impl Product for Recorded {
-    async fn ask(
+    fn ask(
         port: &AgentPort,
         attempt: Attempt,
         names: &Arc<Names>,
         number: u32,
-    ) -> Result<Result<Self, Failure>, AskError> {
+    ) -> impl Future<Output = Result<Result<Self, Failure>, AskError>> + Send {
         let deadline = attempt.deadline;
-        port.record.ask(AttemptRecord { attempt, names: names.clone(), number }, deadline).await
+        port.record.ask(AttemptRecord { attempt, names: names.clone(), number }, deadline)
     }
 
     fn outcome(&self) -> Outcome {
@@ -121,7 +121,7 @@ impl Dispatcher {
         &self,
         task: &Arc<Task>,
         key: &RolloutKey,
-        policy: RolloutPolicy,
+        policy: &RolloutPolicy,
     ) -> Finished<T> {
         let _in_flight = self.metrics.started();
         let started = Instant::now();
@@ -217,7 +217,12 @@ enum Pause {
 
 /// Decides whether and when to try again. A rollout that is held off waits for as long as an attempt
 /// may take: a model that is being restarted costs time, not rollouts.
-fn pause_after(failure: &Failure, attempts: u32, started: Instant, policy: RolloutPolicy) -> Pause {
+fn pause_after(
+    failure: &Failure,
+    attempts: u32,
+    started: Instant,
+    policy: &RolloutPolicy,
+) -> Pause {
     if let Some(wait) = failure.held_off {
         let pause = spread(wait.max(PAUSE) * 3 / 2);
         let is_in_time = started.elapsed().saturating_add(pause) < policy.timeout;
@@ -252,28 +257,29 @@ mod tests {
         let failure = Failure::retryable(Culprit::Tool, "crashed");
         let started = Instant::now();
         for (attempts, longest) in [(1, 50), (2, 100)] {
-            let Pause::Retry(pause) = pause_after(&failure, attempts, started, POLICY) else {
+            let Pause::Retry(pause) = pause_after(&failure, attempts, started, &POLICY) else {
                 panic!("attempt {attempts} is not the last")
             };
             let longest = Duration::from_millis(longest);
             assert!(pause <= longest && pause >= longest * 2 / 3, "{pause:?}");
         }
-        assert_eq!(pause_after(&failure, 3, started, POLICY), Pause::Never);
+        assert_eq!(pause_after(&failure, 3, started, &POLICY), Pause::Never);
         let permanent = Failure::permanent(Culprit::Tool, "wrong");
-        assert_eq!(pause_after(&permanent, 1, started, POLICY), Pause::Never);
+        assert_eq!(pause_after(&permanent, 1, started, &POLICY), Pause::Never);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rollout_that_is_held_off_waits_until_its_timeout_without_using_up_attempts() {
         let started = Instant::now();
         for attempts in [1, 3, 100] {
-            let Pause::HeldOff(pause) = pause_after(&held_off(5), attempts, started, POLICY) else {
+            let Pause::HeldOff(pause) = pause_after(&held_off(5), attempts, started, &POLICY)
+            else {
                 panic!("it is not an attempt")
             };
             assert!(pause >= Duration::from_secs(5) && pause <= Duration::from_millis(7_500));
         }
-        assert_eq!(pause_after(&held_off(61), 1, started, POLICY), Pause::Never);
+        assert_eq!(pause_after(&held_off(61), 1, started, &POLICY), Pause::Never);
         tokio::time::advance(Duration::from_secs(58)).await;
-        assert_eq!(pause_after(&held_off(5), 1, started, POLICY), Pause::Never);
+        assert_eq!(pause_after(&held_off(5), 1, started, &POLICY), Pause::Never);
     }
 }

@@ -206,7 +206,7 @@ impl Runtime {
     ) -> Result<Rollout, SubmitError> {
         let dispatcher = &self.agent(agent)?.dispatcher;
         let finished: Finished<Rollout> =
-            dispatcher.roll_out(task, &task.rollout(repeat), policy).await;
+            dispatcher.roll_out(task, &task.rollout(repeat), &policy).await;
         Ok(finished.result?)
     }
 

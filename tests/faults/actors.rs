@@ -122,6 +122,27 @@ async fn the_recorder_and_the_collector_are_killed_and_no_rollout_is_recorded_tw
 }
 
 #[tokio::test]
+async fn a_model_that_is_slow_holds_up_the_dataset() {
+    const SCENE: &str = "model_slow";
+    let folder = Folder::new();
+    let scene = Scene::set(SCENE, vec![mishap(Place::Model, Fault::Slow, 1..=ROWS)]);
+    let runtime = ledger_runtime(&folder, SCENE, "repeats: 1").await;
+    let (records, progress) = (MemoryRecorder::new(), Arc::new(Progress::default()));
+    let collection = runtime.collection().unwrap();
+    let collecting = runtime.collect(collection, Arc::new(records.clone()), progress.clone());
+    let looking = async {
+        let visits = |place| (1..=ROWS).map(|row| scene.visits(place, row)).sum::<u32>();
+        until("all that may wait for the model do", || visits(Place::Model) >= 64).await;
+        assert_eq!((visits(Place::Open), progress.snapshot().in_flight), (64, 64));
+        scene.release();
+    };
+    let (summary, ()) = tokio::join!(collecting, looking);
+    assert_eq!(summary.unwrap().scored, u64::from(ROWS));
+    assert_complete(&records);
+    runtime.stop().await;
+}
+
+#[tokio::test]
 async fn a_session_that_crashes_takes_no_other_along() {
     const SCENE: &str = "sessions_crash";
     let folder = Folder::new();

@@ -256,7 +256,7 @@ const BATCH_MAX: usize = 256;
 async fn roll_out(plan: &Plan, due: Due) -> Ended {
     let Due { source, task, key } = due;
     let WiredSource { dispatcher, policy, .. } = &plan.sources[source];
-    let finished = dispatcher.roll_out::<Recorded>(&task, &key, *policy).await;
+    let finished = dispatcher.roll_out::<Recorded>(&task, &key, policy).await;
     let Finished { attempts, result } = finished;
     match result {
         Ok(Recorded { outcome, reward, line }) => {

@@ -71,9 +71,9 @@ impl Exit {
         }
     }
 
-    /// Whether the next incarnation should be placed elsewhere.
+    /// Whether the next incarnation should be placed elsewhere, even if the arbiter is there.
     pub(crate) fn suspects_arbiter(&self) -> bool {
-        matches!(self, Self::Killed | Self::Hung | Self::StartTimeout)
+        matches!(self, Self::Hung | Self::StartTimeout)
     }
 }
 

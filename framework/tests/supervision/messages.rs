@@ -68,6 +68,22 @@ fn a_full_mailbox_refuses_try_tell_and_serves_waiting_tells_in_order() {
     });
 }
 
+/// Case 72.
+#[test]
+fn those_who_wait_for_room_are_served_in_the_order_in_which_they_came() {
+    on_paused_clock(async {
+        let world = World::new();
+        let (a, spec) = world.worker_at("a", 1, framework::supervision::Placement::current());
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        a.handle().try_tell(Hold(seconds(10))).unwrap();
+        settle().await;
+        let asks = (0..20).map(|_| a.increment());
+        let answers = futures_util::future::join_all(asks).await;
+        assert_eq!(answers, (1..=20).map(Ok).collect::<Vec<_>>());
+        root.shutdown().await;
+    });
+}
+
 #[test]
 fn a_panic_in_a_task_costs_only_its_caller() {
     on_paused_clock(async {

@@ -110,7 +110,7 @@ fn a_temporary_bystander_is_stopped_and_not_started_again() {
     });
 }
 
-/// Cases 28 and 29.
+/// Crashes one child while `b` does not start, and says how often each has been started in the end.
 async fn generations_when_b_fails_to_restart(strategy: Strategy, crashed: usize) -> Vec<u64> {
     let world = World::new();
     let (actors, specs) = world.trio();
@@ -129,6 +129,7 @@ async fn generations_when_b_fails_to_restart(strategy: Strategy, crashed: usize)
     generations
 }
 
+/// Case 28.
 #[test]
 fn one_for_all_takes_restarted_siblings_down_when_another_fails_to_restart() {
     on_paused_clock(async {
@@ -137,6 +138,7 @@ fn one_for_all_takes_restarted_siblings_down_when_another_fails_to_restart() {
     });
 }
 
+/// Case 29.
 #[test]
 fn rest_for_one_keeps_restarted_earlier_siblings_when_a_later_one_fails_to_restart() {
     on_paused_clock(async {

@@ -1,11 +1,11 @@
 //! What needs real threads: blocked arbiters and arbiters that are gone.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use actix::{Arbiter, System};
 use framework::supervision::{
-    AskError, ChildState, Exit, Placement, Relocation, Shutdown, Strategy, Supervisor,
+    AskError, ChildSpec, ChildState, Exit, Placement, Relocation, Shutdown, Strategy, Supervisor,
 };
 
 use crate::world::*;
@@ -64,6 +64,30 @@ fn a_child_that_ignores_its_stop_is_killed_at_its_deadline_and_its_siblings_stop
         assert_eq!((stopped.exit, stopped.forced), (Exit::Shutdown, 1));
         let stopped = world.logged("stopped").into_iter().filter(|id| id != "c");
         assert_eq!(stopped.collect::<Vec<_>>(), ["b", "a"]);
+    });
+}
+
+/// Case 48.
+#[test]
+fn the_deadline_of_a_nested_supervisors_child_is_its_own() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let (_, a) = world.worker_at("a", 16, Placement::fixed(arbiters[0].handle()));
+        let (b, b_spec) = world.worker_at("b", 16, Placement::fixed(arbiters[1].handle()));
+        let b_spec = b_spec.shutdown(Shutdown::Within(millis(50)));
+        let inner = move || supervisor(Strategy::OneForOne).child(b_spec.clone());
+        let root = supervisor(Strategy::OneForOne).child(a);
+        let root = start(root.child(ChildSpec::supervisor("inner", inner))).await;
+        let inner = root.nested("inner").unwrap();
+        let (release, released) = mpsc::channel();
+        b.handle().try_tell(Block(released)).unwrap();
+        until(|| b.stats().handled == 1).await;
+        assert_eq!(root.shutdown().await.exit, Exit::Shutdown);
+        assert_eq!(world.logged("stopped"), ["a"]);
+        assert_eq!(inner.shutdown().await.abandoned, 1);
+        release.send(()).unwrap();
+        until(|| world.logged("dropped").len() == 2).await;
     });
 }
 
@@ -198,6 +222,26 @@ fn a_first_future_that_another_thread_wakes_is_polled_again() {
             assert_eq!(a.handle().ask(Spawn, deadline).await, Ok(()));
             root.shutdown().await;
         }
+    });
+}
+
+#[test]
+fn a_child_that_was_killed_by_hand_stays_on_its_thread() {
+    on_real_threads(async {
+        let world = World::new();
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let moves = Arc::new(AtomicUsize::new(0));
+        let (handle, counted) = (arbiters[0].handle(), moves.clone());
+        let placement = Placement::new(move |relocation| {
+            counted.fetch_add(usize::from(relocation == Relocation::Move), SeqCst);
+            handle.clone()
+        });
+        let (a, spec) = world.worker_at("stays", 16, placement);
+        let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
+        root.kill("test/stays").unwrap();
+        until(|| generations(&root) == [2]).await;
+        assert_eq!((a.increment().await, moves.load(SeqCst)), (Ok(1), 0));
+        root.shutdown().await;
     });
 }
 

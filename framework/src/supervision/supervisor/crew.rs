@@ -1,6 +1,6 @@
 //! Starts the incarnations of one actor on its arbiter.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, ArbiterHandle};
 
@@ -36,11 +36,21 @@ pub(crate) struct Crew<A: Actor> {
     mailbox: Arc<Mailbox<A>>,
     placement: Placement,
     factory: Factory<A>,
+    /// Where the last incarnation lived.
+    arbiter: Mutex<Option<ArbiterHandle>>,
 }
 
 impl<A: Actor<Context = Supervised<A>>> Crew<A> {
     pub(crate) fn new(mailbox: Arc<Mailbox<A>>, placement: Placement, factory: Factory<A>) -> Self {
-        Self { mailbox, placement, factory }
+        Self { mailbox, placement, factory, arbiter: Mutex::default() }
+    }
+
+    /// Chooses where the next incarnation lives: elsewhere, if the last one's arbiter is gone.
+    fn choose(&self, relocation: Relocation) -> ArbiterHandle {
+        let mut last = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_gone = last.take().is_some_and(|arbiter| !arbiter.alive());
+        let relocation = if is_gone { Relocation::Move } else { relocation };
+        last.insert(self.placement.choose(relocation)).clone()
     }
 }
 
@@ -57,7 +67,7 @@ impl<A: Actor<Context = Supervised<A>>> Launch for Crew<A> {
     ) -> Option<ArbiterHandle> {
         self.mailbox.refit();
         let generation = self.mailbox.cell().begin_generation();
-        let arbiter = match guarded(|| self.placement.choose(relocation)) {
+        let arbiter = match guarded(|| self.choose(relocation)) {
             Ok(arbiter) => arbiter,
             Err(panic) => {
                 let reason = format!("its placement panicked: {}", panic.text).into();
