@@ -1,5 +1,7 @@
 //! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each.
 
+pub mod azure_openai;
+pub mod chat_completions;
 pub mod jsonl;
 pub mod memory;
 pub mod openai;
@@ -15,6 +17,8 @@ use framework::kinds::Kinds;
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
         .agent::<tool_loop::ToolLoop>()
+        .model::<azure_openai::AzureOpenai>()
+        .model::<chat_completions::ChatCompletions>()
         .model::<openai::Openai>()
         .model::<replay::Replay>()
         .model::<scripted::Scripted>()
