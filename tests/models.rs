@@ -69,11 +69,15 @@ fn comparable(record: &Value) -> Value {
 fn every_kind_of_model_records_the_same_rollouts() {
     let responses = collect("openai", &json!({}));
     assert!(responses.len() >= 5);
-    for settings in [json!({}), json!({ "return_token_id_information": true })] {
-        let chats = collect("chat_completions", &settings);
-        let chats: Vec<_> = chats.iter().map(comparable).collect();
+    for (kind, settings) in [
+        ("chat_completions", json!({})),
+        ("chat_completions", json!({ "return_token_id_information": true })),
+        ("anthropic", json!({})),
+    ] {
+        let records = collect(kind, &settings);
+        let records: Vec<_> = records.iter().map(comparable).collect();
         let responses: Vec<_> = responses.iter().map(comparable).collect();
-        assert_eq!(chats, responses, "{settings}");
+        assert_eq!(records, responses, "{kind} {settings}");
     }
 }
 

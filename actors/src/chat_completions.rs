@@ -42,11 +42,10 @@
 
 mod completion;
 mod conversion;
-mod messages;
-mod object;
-mod parameters;
+pub(crate) mod messages;
+pub(crate) mod parameters;
 mod parts;
-mod reply;
+pub(crate) mod reply;
 #[cfg(test)]
 mod tests;
 mod thought;

@@ -1,5 +1,5 @@
-//! A fast stand-in for a model, to measure everything but the model: the Responses API and Chat
-//! Completions, with token ids for who asks for them.
+//! A fast stand-in for a model, to measure everything but the model: the Responses API, Chat Completions
+//! with token ids for who asks for them, and Anthropic's Messages API.
 //!
 //! Run: cargo run --release --example mock_endpoint -- --latency 20ms --fail-rate 0.01
 //! CI: --help

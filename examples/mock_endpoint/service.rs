@@ -17,6 +17,8 @@ const CALL: &str = r#"{"id":"resp_1","object":"response","created_at":1,"model":
 const MESSAGE: &str = r#"{"id":"resp_2","object":"response","created_at":1,"model":"mock","status":"completed","error":null,"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"It is cold in San Francisco.","annotations":[]}]}],"usage":{"input_tokens":120,"output_tokens":8,"total_tokens":128}}"#;
 const CHAT_CALL: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"San Francisco\"}"}}]}}],"usage":{"prompt_tokens":80,"completion_tokens":16,"total_tokens":96}}"#;
 const CHAT_MESSAGE: &str = r#"{"id":"chatcmpl-2","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"It is cold in San Francisco."}}],"usage":{"prompt_tokens":120,"completion_tokens":8,"total_tokens":128}}"#;
+const TURN_CALL: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"mock","content":[{"type":"tool_use","id":"call_1","name":"get_weather","input":{"city":"San Francisco"}}],"stop_reason":"tool_use","usage":{"input_tokens":80,"output_tokens":16}}"#;
+const TURN_MESSAGE: &str = r#"{"id":"msg_2","type":"message","role":"assistant","model":"mock","content":[{"type":"text","text":"It is cold in San Francisco."}],"stop_reason":"end_turn","usage":{"input_tokens":120,"output_tokens":8}}"#;
 const FAILURE: &str = r#"{"error":{"message":"the mock is told to fail"}}"#;
 
 /// What stands in the place of the ids that nobody asked for.
@@ -64,19 +66,18 @@ impl Mock {
 
 /// The answer to a body, by what stands in it.
 fn said(path: &str, body: &str) -> Bytes {
-    let is_chat = path.ends_with("/chat/completions");
-    let is_second = body.contains("\"function_call_output\"") || body.contains("\"role\":\"tool\"");
+    let is_second = ["\"function_call_output\"", "\"role\":\"tool\"", "\"tool_result\""]
+        .iter()
+        .any(|sign| body.contains(sign));
     let (prompt, generated) = IDS[usize::from(is_second)];
-    if path.ends_with("/tokenize") {
-        return format!("{{\"tokens\":[{prompt}]}}").into();
-    }
-    let text = match (is_chat, is_second) {
-        (false, false) => CALL,
-        (false, true) => MESSAGE,
-        (true, false) => CHAT_CALL,
-        (true, true) => CHAT_MESSAGE,
+    let (first, second) = match path {
+        _ if path.ends_with("/tokenize") => return format!("{{\"tokens\":[{prompt}]}}").into(),
+        _ if path.ends_with("/chat/completions") => (CHAT_CALL, CHAT_MESSAGE),
+        _ if path.ends_with("/messages") => (TURN_CALL, TURN_MESSAGE),
+        _ => (CALL, MESSAGE),
     };
-    if !is_chat || !body.contains("\"return_tokens_as_token_ids\":true") {
+    let text = if is_second { second } else { first };
+    if !body.contains("\"return_tokens_as_token_ids\":true") {
         return text.into();
     }
     let entry = |id| format!(r#"{{"token":"token_id:{id}","logprob":-0.5,"top_logprobs":[]}}"#);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::object::{Object, Text};
+use crate::object::{Object, Text};
 
 /// A completion, borrowed from its text.
 #[derive(Debug, Default)]

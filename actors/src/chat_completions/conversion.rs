@@ -7,11 +7,12 @@ use framework::model::ModelError;
 use framework::responses::{Fields, Request, Response};
 use framework::wiring::BuildError;
 
+use super::Config;
 use super::messages::{self, Message, Rules, Unsupported};
 use super::parameters::Parameters;
 use super::reply::Reader;
 use super::tokens::Found;
-use super::{Config, object};
+use crate::object;
 use crate::upstream::Failures;
 
 /// Fields that settings cannot set.

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use framework::responses::{Item, ItemKind, Role};
 use serde_json::value::RawValue;
 
-use super::object::{Object, first, push_key, push_text, text};
 use super::{parts, thought};
+use crate::object::{Object, first, push_key, push_text, text};
 
 /// What has to be known to write messages.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub(super) struct Message<'a> {
 /// Why a conversation cannot be put as a chat.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Unsupported(pub(super) String);
+pub(crate) struct Unsupported(pub(crate) String);
 
 /// Fields of messages, and of what the model makes, that are written anew.
 const KNOWN: [&str; 13] = [

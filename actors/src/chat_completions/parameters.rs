@@ -20,19 +20,19 @@ use serde_json::{Map, Value, json};
 use super::messages::Unsupported;
 
 /// A JSON object.
-pub(super) type Extras = Map<String, Value>;
+pub(crate) type Extras = Map<String, Value>;
 
 /// What a task asks for, besides its messages.
 #[derive(Debug, Default)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// Fields of the chat request.
-    pub(super) fields: Fields,
+    pub(crate) fields: Fields,
     /// Said before everything else.
-    pub(super) instructions: Option<String>,
+    pub(crate) instructions: Option<String>,
     /// The task's own fields for the endpoint, which lie under all others.
-    pub(super) extra_body: Extras,
+    pub(crate) extra_body: Extras,
     /// What the task wants of the endpoint's chat template.
-    pub(super) chat_template_kwargs: Extras,
+    pub(crate) chat_template_kwargs: Extras,
 }
 
 /// Fields without a word for a chat, and without weight.
@@ -45,7 +45,7 @@ impl Parameters {
     ///
     /// # Errors
     /// Fails on what a chat has no words for.
-    pub(super) fn new(params: &CreateParams) -> Result<Self, Unsupported> {
+    pub(crate) fn new(params: &CreateParams) -> Result<Self, Unsupported> {
         let mut parameters = Self::default();
         let set = params.fields().iter().filter(|(_, value)| value.get() != "null");
         for (name, value) in set {
@@ -67,7 +67,7 @@ impl Parameters {
             "tools" => self.fields.set(name, &tools(read(name, value)?)?),
             "tool_choice" => self.fields.set(name, &tool_choice(read(name, value)?)),
             "reasoning" => self.reasoning(&read(name, value)?),
-            "text" => self.text(read(name, value)?),
+            "text" => self.text(&read(name, value)?),
             "metadata" => self.metadata(read(name, value)?)?,
             "background" if value.get() == "true" => {
                 return Err(Unsupported("`background`: an answer is waited for".to_owned()));
@@ -89,26 +89,23 @@ impl Parameters {
         }
     }
 
-    fn text(&mut self, mut text: Extras) {
-        if let Some(verbosity) = text.remove("verbosity").filter(|verbosity| !verbosity.is_null()) {
-            self.fields.set("verbosity", &verbosity);
+    fn text(&mut self, text: &Extras) {
+        if let Some(verbosity) = text.get("verbosity").filter(|verbosity| !verbosity.is_null()) {
+            self.fields.set("verbosity", verbosity);
         }
-        let Some(Value::Object(mut format)) = text.remove("format") else { return };
-        match format.remove("type") {
-            Some(Value::String(tag)) if tag == "text" => {}
-            Some(Value::String(tag)) if tag == "json_schema" => {
-                let format = json!({ "type": tag, "json_schema": format });
-                self.fields.set("response_format", &format);
+        let Some(Value::Object(format)) = text.get("format") else { return };
+        match format.get("type").and_then(Value::as_str) {
+            Some("text") => {}
+            Some(tag @ "json_schema") => {
+                let schema = without(format.clone(), &["type"]);
+                self.fields.set("response_format", &json!({ "type": tag, "json_schema": schema }));
             }
-            tag => {
-                format.extend(tag.map(|tag| ("type".to_owned(), tag)));
-                self.fields.set("response_format", &format);
-            }
+            Some(_) | None => self.fields.set("response_format", format),
         }
     }
 
-    fn metadata(&mut self, mut metadata: Extras) -> Result<(), Unsupported> {
-        let mut take = |name: &str| match metadata.remove(name) {
+    fn metadata(&mut self, metadata: Extras) -> Result<(), Unsupported> {
+        let take = |name: &str| match metadata.get(name) {
             None => Ok(Map::new()),
             Some(text) => {
                 let object = serde_json::from_str(text.as_str().unwrap_or_default());
@@ -119,8 +116,9 @@ impl Parameters {
         };
         self.extra_body = take("extra_body")?;
         self.chat_template_kwargs = take("chat_template_kwargs")?;
-        if !metadata.is_empty() {
-            self.fields.set("metadata", &metadata);
+        let others = without(metadata, &["extra_body", "chat_template_kwargs"]);
+        if !others.is_empty() {
+            self.fields.set("metadata", &others);
         }
         Ok(())
     }
@@ -152,16 +150,19 @@ fn number(value: &RawValue) -> Box<RawValue> {
 }
 
 fn tools(tools: Vec<Extras>) -> Result<Vec<Value>, Unsupported> {
-    let function = |mut tool: Extras| {
-        let tag = tool.remove("type");
-        if tag.as_ref().and_then(Value::as_str) != Some("function") {
-            let tag = tag.unwrap_or_default();
+    let function = |tool: Extras| {
+        let tag = tool.get("type").cloned().unwrap_or_default();
+        if tag != "function" {
             return Err(Unsupported(format!("a tool of type {tag}, which a chat does not have")));
         }
-        tool.remove("strict");
-        Ok(json!({ "type": "function", "function": tool }))
+        Ok(json!({ "type": tag, "function": without(tool, &["type", "strict"]) }))
     };
     tools.into_iter().map(function).collect()
+}
+
+/// An object without some fields, the others in their order: a chat template may show them.
+fn without(object: Extras, names: &[&str]) -> Extras {
+    object.into_iter().filter(|(name, _)| !names.contains(&name.as_str())).collect()
 }
 
 fn tool_choice(choice: Value) -> Value {
@@ -256,6 +257,18 @@ mod tests {
             let fields = parameters(params.clone()).unwrap().fields;
             assert_eq!(serde_json::to_value(&fields).unwrap(), expected, "{params}");
         }
+    }
+
+    #[test]
+    fn the_keys_of_a_tool_keep_their_order() {
+        let function = r#"{"name":"f","description":"d","parameters":{"type":"object","properties":{"z":{},"a":{},"m":{}},"required":[]}}"#;
+        let tool = function
+            .replace("{\"name\"", "{\"type\":\"function\",\"name\"")
+            .replace("required\":[]}", "required\":[]},\"strict\":true");
+        let params = format!(r#"{{"input":[],"tools":[{tool}]}}"#);
+        let fields = Parameters::new(&CreateParams::parse(&params).unwrap()).unwrap().fields;
+        let expected = format!(r#"[{{"type":"function","function":{function}}}]"#);
+        assert_eq!(fields.get("tools").unwrap().get(), expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::messages::Unsupported;
-use super::object::{Object, first, text as text_of};
+use crate::object::{Object, first, text as text_of};
 
 /// The text of what the model said: its string, or the texts of its parts without a separator.
 pub(super) fn said(content: &RawValue) -> Result<String, Unsupported> {

@@ -12,9 +12,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::completion::{Completion, Message, ToolCall};
-use super::object::{Object, first, push_key, push_text, text};
 use super::thought;
 use super::tokens::{self, Found};
+use crate::object::{Object, first, push_key, push_text, text};
 use crate::upstream::Failures;
 
 /// What a completion came to: a response, and the tokens that its last item is still to get.
@@ -106,7 +106,7 @@ impl Reply {
 }
 
 /// What the request set, and what the endpoint adds.
-fn echo<'a>(
+pub(crate) fn echo<'a>(
     params: &CreateParams,
     others: impl Iterator<Item = (Cow<'a, str>, &'a RawValue)>,
 ) -> Fields {
@@ -128,7 +128,7 @@ fn echo<'a>(
 }
 
 /// Thirty-two random hexadecimal digits.
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 

@@ -8,30 +8,30 @@ use serde_json::value::RawValue;
 
 /// The fields of an object, borrowed from its text. Of a key that occurs twice the last value counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Object<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Reads an object's text.
     ///
     /// # Errors
     /// Fails if the text is no object.
-    pub(super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
     /// A field's value, unless it is absent or null.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let found = self.0.iter().rev().find(|(key, _)| key == name);
         found.map(|(_, value)| *value).filter(|value| value.get() != "null")
     }
 
     /// A text field; `None` if it is absent, null or no text.
-    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).and_then(text)
     }
 
     /// The fields that say something and have none of these names.
-    pub(super) fn others(
+    pub(crate) fn others(
         self,
         known: &[&str],
     ) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
@@ -43,18 +43,18 @@ impl<'a> Object<'a> {
 }
 
 /// The text that a JSON string holds, borrowed where nothing in it is escaped.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
 }
 
 /// What kind of value a JSON text is, by its first character.
-pub(super) fn first(value: &RawValue) -> u8 {
+pub(crate) fn first(value: &RawValue) -> u8 {
     value.get().as_bytes()[0]
 }
 
 /// A JSON string's text, borrowed where nothing in it is escaped.
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
 }
 
 /// Appends `"key":` to the inside of an object's text, with the comma that it needs.
-pub(super) fn push_key(object: &mut String, key: &str) {
+pub(crate) fn push_key(object: &mut String, key: &str) {
     if !object.ends_with('{') {
         object.push(',');
     }
@@ -88,6 +88,6 @@ pub(super) fn push_key(object: &mut String, key: &str) {
 }
 
 /// Appends text as a JSON string.
-pub(super) fn push_text(out: &mut String, text: &str) {
+pub(crate) fn push_text(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).expect("text serialises to JSON"));
 }
