@@ -46,6 +46,7 @@
 //! - The words after the exception's name are ours, except those of JSON's parser.
 //! - No `$ref` is ever fetched from a network, and the meta-schemas cannot be referred to. A `$schema` inside
 //!   of a schema does not switch to another draft.
+//! - YAML with a colon right before a comma or a bracket, `[a:, b]`, does not parse; PyYAML takes it.
 //! - Limits, beyond which an answer does not parse: 900 levels of JSON, 200 of the others (Python's own
 //!   limits are near), whole numbers of 64 bits in TOML, two million YAML values with aliases written out,
 //!   and a YAML anchor inside of itself. Beyond 10 million steps of validation, or 20 million of a

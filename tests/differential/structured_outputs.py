@@ -4,9 +4,9 @@ Random schemas of draft 2020-12, values that are made to fit them and then spoil
 formats and spoiled again. The verdict is that of `openapi-schema-validator`, with the schema made strict as
 the rules say, and of Python's own or the usual parsers.
 
-Left out are inputs on which the Rust verifier is known to differ: whole numbers beyond 64 bits in TOML, schemas
-inside of which `$schema` names another draft, references on which the Python validator crashes, and YAML of which
-PyYAML's own parser takes what libyaml, its other one, refuses.
+Left out are inputs on which the Rust verifier is known to differ: whole numbers beyond 64 bits in TOML, a colon before
+a comma or bracket in YAML, schemas inside of which `$schema` names another draft, and references on which the Python
+validator crashes.
 
 Usage: structured_outputs.py SEED ROWS FOLDER
 """
@@ -317,22 +317,11 @@ def write_csv(rows):
     return out.getvalue()
 
 
-def read_yaml(text):
-    value = yaml.safe_load(text)
-    fast = getattr(yaml, "CSafeLoader", None)
-    if fast:
-        try:
-            yaml.load(text, fast)
-        except yaml.YAMLError:
-            raise NotImplementedError("the two parsers differ") from None
-    return value
-
-
 def parse(kind, text, schema):
     if kind == "json":
         return json.loads(text)
     if kind == "yaml":
-        return read_yaml(text)
+        return yaml.safe_load(text)
     if kind == "toml":
         return tomllib.loads(text)
     if kind == "xml":
@@ -390,8 +379,6 @@ def verdict(kind, text, schema):
         return "empty_response"
     try:
         value = parse(kind, text, schema)
-    except NotImplementedError:
-        raise
     except Exception:
         return "parse_error"
     return fits(value, schema)
@@ -406,6 +393,8 @@ def fits(value, schema):
 
 
 def is_known_to_differ(kind, text):
+    if kind == "yaml":
+        return any(":" + next in text for next in ",?[]{}")
     if kind == "toml":
         return any(len(word) > 17 for word in "".join(c if c.isdigit() else " " for c in text).split())
     return False

@@ -11,7 +11,7 @@ use url::Url;
 use super::schema::Schema;
 use super::value::{Map, Value};
 
-/// A document's address, and those of the documents on the way to it, the nearest first.
+/// A document's address, and those of the documents that references led through, the nearest first.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     base: Rc<str>,
@@ -118,20 +118,22 @@ impl<'a> Registry<'a> {
 }
 
 impl Scope {
-    /// The scope of a schema inside this one.
+    /// The scope of a schema inside this one. Only references lead from one document to the next.
     pub(super) fn inside(&self, schema: &Value) -> Self {
         match schema.as_map().and_then(id_of) {
-            Some(id) => self.at(&join(&self.base, id)),
+            Some(id) => Self { base: join(&self.base, id).into(), previous: self.previous.clone() },
             None => self.clone(),
         }
     }
 
+    /// The scope that a reference leads to.
     fn at(&self, address: &str) -> Self {
-        if *self.base == *address {
-            return self.clone();
-        }
-        let previous =
-            if self.base.is_empty() { self.previous.clone() } else { Some(Rc::new(self.clone())) };
+        let is_on_the_way = self.previous.is_none() || *self.base != *address;
+        let previous = if is_on_the_way && !self.base.is_empty() {
+            Some(Rc::new(self.clone()))
+        } else {
+            self.previous.clone()
+        };
         Self { base: address.into(), previous }
     }
 }

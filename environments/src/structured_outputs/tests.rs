@@ -245,6 +245,17 @@ async fn references_matter_when_they_are_reached() {
 }
 
 #[tokio::test]
+async fn a_dynamic_reference_skips_documents_that_no_reference_led_through() {
+    let schema = r##"{"$id":"http://a.example/main","properties":{"x":{"$ref":"bar#/$defs/item"}},
+        "$defs":{"bar":{"$id":"bar","items":{"$ref":"item"},"$defs":{
+            "item":{"$id":"item","properties":{"c":{"$dynamicRef":"#c"}},
+                "$defs":{"default":{"$dynamicAnchor":"c","type":"integer"}}},
+            "c":{"$dynamicAnchor":"c","type":"string"}}}}}"##;
+    json_table(&[(schema, r#"{"x":{"c":42}}"#, OK), (schema, r#"{"x":{"c":"value"}}"#, INVALID)])
+        .await;
+}
+
+#[tokio::test]
 async fn a_discriminator_chooses_the_schema() {
     let schema = r##"{"anyOf":[{"type":"object"}],
         "discriminator":{"propertyName":"kind","mapping":{"c":"#/$defs/cat","x":"#/none"}},
