@@ -1,7 +1,7 @@
 //! The `azure_openai` model: a deployment of Azure OpenAI, by its Chat Completions API.
 //!
 //! What differs from other endpoints is where a request goes and how it proves who asks; conversations
-//! are converted as [`chat_completions`](crate::chat_completions) does it.
+//! are converted as [`chat_completions`] does it.
 //!
 //! | `api_version` | Requests go to |
 //! |---|---|
