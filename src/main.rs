@@ -233,6 +233,7 @@ async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
     let collecting = runtime.collect(collection, recorder, progress.clone());
     let result = watch(&progress, collecting).await;
     runtime.stop().await;
+    let Some(result) = result else { return Ok(ExitCode::from(130)) };
     let summary = result.map_err(Fatal::from_collect)?;
     print_summary(&summary, &output, &failures);
     if arguments.json {
@@ -245,8 +246,9 @@ async fn collect(arguments: Collect) -> Result<ExitCode, Fatal> {
     })
 }
 
-/// Shows progress and listens for Ctrl-C while a collection runs.
-async fn watch<T>(progress: &Progress, collecting: impl Future<Output = T>) -> T {
+/// Shows progress and listens for Ctrl-C while a collection runs. The second one does not wait for its
+/// result: a file system that does not answer may hold it up for ever.
+async fn watch<T>(progress: &Progress, collecting: impl Future<Output = T>) -> Option<T> {
     let bar = progress_bar(COLLECT_PROGRESS);
     let mut interval = tokio::time::interval(Duration::from_millis(100));
     tokio::pin!(collecting);
@@ -255,9 +257,14 @@ async fn watch<T>(progress: &Progress, collecting: impl Future<Output = T>) -> T
             biased;
             result = &mut collecting => {
                 bar.finish_and_clear();
-                return result;
+                return Some(result);
             }
             _ = tokio::signal::ctrl_c() => {
+                if progress.is_cancelled() {
+                    bar.finish_and_clear();
+                    say("interrupted again: leaving at once, what was synced is kept");
+                    return None;
+                }
                 bar.suspend(|| say("interrupted: giving up what is in flight, keeping what is finished"));
                 progress.cancel();
             }

@@ -68,21 +68,12 @@ fn play_gold(kind: &str) -> Vec<Option<f64>> {
     let rollouts = lines(&data(kind, "gold.jsonl"));
     let rollouts = rollouts.iter().map(|gold| format!("{}\n", recorded(gold)));
     folder.write("gold.jsonl", &rollouts.collect::<String>());
-    let yaml = format!(
-        "models: {{ policy: {{ kind: replay, settings: {{ path: gold.jsonl, match: order }} }} }}
-environments: {{ world: {{ kind: {kind} }} }}
-agents:
-  solver:
-    kind: tool_loop
-    environment: world
-    model: policy
-    datasets:
-      - {{ name: example, type: example, path: environments/data/{kind}/example.jsonl }}
-collect: {{ output: out.jsonl }}
-"
-    );
-    folder.write("config.yaml", &yaml);
-    folder.run(&["collect", "--config", "config.yaml"]).exits_with(0);
+    let yaml = "models: { gold: { kind: replay, settings: { path: gold.jsonl, match: order } } }
+agents: { solver: { model: gold } }
+collect: { output: out.jsonl, repeats: 1 }
+";
+    folder.write("gold.yaml", yaml);
+    folder.run(&["collect", "--config", "config.yaml", "--config", "gold.yaml"]).exits_with(0);
     records::read(&folder.path("out.jsonl")).into_values().map(|line| line.reward).collect()
 }
 
@@ -144,6 +135,28 @@ fn a_row_without_its_target_is_an_error_not_a_zero() {
         let ended = folder.run(&[&arguments[..], &more].concat());
         ended.exits_with(3).says(&["`tasks.jsonl` line 1: ", "1 malformed rows were left out"]);
         assert_eq!(records::read(&folder.path("out.jsonl")).len(), good, "{kind}");
+    }
+}
+
+#[test]
+fn shell_commands_are_judged_by_a_configuration_of_their_own() {
+    let folder = folder("shell_equivalence");
+    let arguments = ["collect", "--config", "config.yaml", "--output", "out.jsonl"];
+    folder.run(&[&arguments[..], &["--repeats", "1"]].concat()).exits_with(0);
+    let records = lines(&folder.path("out.jsonl"));
+    let tasks = lines(&data("equivalence_llm_judge", "example_shell.jsonl"));
+    assert_eq!(records.len(), tasks.len());
+    for record in records {
+        assert_eq!(record["reward"], 1.0, "{record}");
+        let asked = record["judge_evaluations"][0]["responses_create_params"]["input"][0].clone();
+        let asked = asked["content"].as_str().unwrap();
+        let answer = record["expected_answer"].as_str().unwrap();
+        for expected in ["two shell commands", &format!("<candidate>\n{answer}\n</candidate>")] {
+            assert!(asked.contains(expected), "{asked}");
+        }
+        let prompt = record["responses_create_params"]["input"][0]["content"].as_str().unwrap();
+        let question = prompt.lines().next().unwrap().strip_prefix("QUESTION: ").unwrap();
+        assert!(asked.contains(&format!("<question>\n{question}\n</question>")), "{asked}");
     }
 }
 

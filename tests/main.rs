@@ -9,6 +9,8 @@ mod cpu;
 mod differential;
 mod embedding;
 mod faults;
+mod judge;
+mod models;
 mod order;
 mod outage;
 mod rescore;

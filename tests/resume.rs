@@ -1,5 +1,6 @@
 //! Collections that end early, in whatever way, and go on from there: every rollout exactly once.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 
 use rehearsal::framework::config::Config;
@@ -119,6 +120,46 @@ fn an_interrupted_collection_keeps_what_is_finished_and_says_so_with_its_exit_co
     assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
     let kept = records::read(&folder.path("out.jsonl")).len();
     assert!((1..4000).contains(&kept), "{kept}");
+    folder.run(&RESUME).exits_with(0);
+    assert_complete(&folder, ROWS, 10);
+}
+
+#[test]
+fn a_second_interrupt_ends_a_collection_whose_file_system_does_not_answer() {
+    const ROWS: u32 = 400;
+    /// Do not wait for the other end.
+    const O_NONBLOCK: i32 = 0o4000;
+    let folder = counter_folder(ROWS);
+    folder.write("more.jsonl", &tasks(ROWS));
+    let dataset = |name: &str| format!("{{ name: {name}, type: example, path: {name}.jsonl }}");
+    let datasets = format!("agents.solver.datasets=[{}, {}]", dataset("tasks"), dataset("more"));
+    let set = ["--set", &datasets, "--set", "runtime.shutdown_timeout=500ms"];
+    let mut child = folder.rehearsal(&[&COLLECT[..], &set].concat()).spawn().unwrap();
+    wait_until("the output has grown", || folder.length("out.jsonl") >= 200_000);
+    // The second dataset becomes a pipe into which nobody writes.
+    std::fs::remove_file(folder.path("more.jsonl")).unwrap();
+    let pipe = folder.path("more.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).custom_flags(O_NONBLOCK);
+    let mut silent = None;
+    wait_until("it reads the second dataset", || {
+        silent = options.open(&pipe).ok();
+        silent.is_some()
+    });
+    let pid = child.id().to_string();
+    wait_until("it has ended", || {
+        assert!(
+            std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success()
+        );
+        child.try_wait().unwrap().is_some()
+    });
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted again"), "{said}");
+    drop(silent);
+    std::fs::remove_file(&pipe).unwrap();
     folder.run(&RESUME).exits_with(0);
     assert_complete(&folder, ROWS, 10);
 }

@@ -1,7 +1,11 @@
 //! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each.
 
+pub mod anthropic;
+pub mod azure_openai;
+pub mod chat_completions;
 pub mod jsonl;
 pub mod memory;
+mod object;
 pub mod openai;
 pub mod replay;
 pub mod scripted;
@@ -15,6 +19,9 @@ use framework::kinds::Kinds;
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
         .agent::<tool_loop::ToolLoop>()
+        .model::<anthropic::Anthropic>()
+        .model::<azure_openai::AzureOpenai>()
+        .model::<chat_completions::ChatCompletions>()
         .model::<openai::Openai>()
         .model::<replay::Replay>()
         .model::<scripted::Scripted>()

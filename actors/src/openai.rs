@@ -14,7 +14,7 @@ use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::upstream::{Address, Failures, HttpConfig, Upstream};
+use crate::upstream::{Address, Failures, HttpConfig, KeyIn, Upstream};
 
 /// The model's `settings:`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +67,7 @@ impl Model for Openai {
             base_url: &config.base_url,
             path: "responses",
             api_key: &config.api_key,
+            key_in: KeyIn::Bearer,
             headers: &config.default_headers,
             model: &config.model,
         };

@@ -82,12 +82,23 @@ pub(crate) struct Address<'a> {
     pub(crate) base_url: &'a str,
     /// What is asked for below it.
     pub(crate) path: &'static str,
-    /// Goes into the `Authorization` header, unless it is empty.
+    /// Proves who asks, unless it is empty.
     pub(crate) api_key: &'a Secret,
+    /// Where the key goes.
+    pub(crate) key_in: KeyIn,
     /// Further headers.
     pub(crate) headers: &'a BTreeMap<String, Secret>,
     /// The model that is asked for, for error messages.
     pub(crate) model: &'a str,
+}
+
+/// Where an endpoint looks for the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyIn {
+    /// In `Authorization: Bearer …`.
+    Bearer,
+    /// In a header of its own.
+    Header(&'static str),
 }
 
 /// A connection pool to one endpoint.
@@ -294,8 +305,12 @@ fn headers(address: &Address<'_>) -> Result<HeaderMap, BuildError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !address.api_key.is_empty() {
-        let bearer = format!("Bearer {}", address.api_key.expose());
-        headers.insert(AUTHORIZATION, secret_value("api_key", &bearer)?);
+        let key = address.api_key.expose();
+        let (name, value) = match address.key_in {
+            KeyIn::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+            KeyIn::Header(name) => (HeaderName::from_static(name), key.to_owned()),
+        };
+        headers.insert(name, secret_value("api_key", &value)?);
     }
     for (name, value) in address.headers {
         let path = format!("default_headers.{name}");

@@ -171,8 +171,8 @@ fn answer(response: &Response) -> Arc<str> {
 }
 
 fn verdict(config: Config, target: &Target, answer: &str) -> Result<Verdict, TooManySteps> {
-    let is_refused = config.blank_answers == BlankAnswers::Fail && text::trim(answer).is_empty();
-    let strict = check(target, |instruction| Ok(!is_refused && instruction.is_followed(answer)?))?;
+    let counts = config.blank_answers == BlankAnswers::Check || !text::trim(answer).is_empty();
+    let strict = check(target, |instruction| Ok(counts && instruction.is_followed(answer)?))?;
     let followed = match config.checking {
         Checking::Strict => strict.clone(),
         Checking::Loose => check(target, |instruction| instruction.is_followed_loosely(answer))?,

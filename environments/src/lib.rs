@@ -3,7 +3,9 @@
 //! They are NeMo Gym's resources servers under their old names, and behave as those do, down to the
 //! text that a model reads; each file lists where it differs and why.
 
+pub mod equivalence_llm_judge;
 pub mod instruction_following;
+pub mod judge;
 pub mod mcqa;
 pub mod multineedle;
 pub mod multiverse_math_hard;
@@ -20,6 +22,7 @@ use framework::kinds::Kinds;
 #[must_use]
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<instruction_following::InstructionFollowing>()
         .environment::<mcqa::Mcqa>()
         .environment::<multineedle::Multineedle>()

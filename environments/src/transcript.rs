@@ -14,11 +14,20 @@ pub(crate) fn output_texts(response: &Response) -> Vec<String> {
 /// What the assistant says: the `output_text` parts of its messages, or their plain text.
 pub(crate) fn assistant_texts(response: &Response) -> Vec<String> {
     let messages = response.output.iter().filter(|item| item.is_message_of(Role::Assistant));
-    let texts = |item: &Item| match parts(item) {
+    messages.flat_map(texts).collect()
+}
+
+/// What the assistant's last message says, in the same way; nothing if there is none.
+pub(crate) fn last_assistant_texts(response: &Response) -> Vec<String> {
+    let mut items = response.output.iter().rev();
+    items.find(|item| item.is_message_of(Role::Assistant)).map(texts).unwrap_or_default()
+}
+
+fn texts(item: &Item) -> Vec<String> {
+    match parts(item) {
         Some(parts) => parts,
         None => item.field::<String>("content").into_iter().collect(),
-    };
-    messages.flat_map(texts).collect()
+    }
 }
 
 /// The texts of the `output_text` parts; `None` if the content is no list of parts.
@@ -51,5 +60,6 @@ mod tests {
         let response = Response::new("r", "m".into(), items);
         assert_eq!(output_texts(&response), ["a", "c", "h"]);
         assert_eq!(assistant_texts(&response), ["a", "c", "f"]);
+        assert_eq!(last_assistant_texts(&response), ["f"]);
     }
 }

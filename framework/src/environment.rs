@@ -26,6 +26,7 @@ use crate::wiring::{BuildError, Wiring};
 
 pub use actor::OpenSession;
 pub(crate) use actor::{EnvironmentActor, Sessions};
+pub(crate) use schema::read_target;
 pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};
@@ -79,18 +80,12 @@ pub trait Environment: Sized + 'static {
         response: &Response,
     ) -> impl Future<Output = Result<Verdict, EnvironmentError>>;
 
-    /// Reads what the environment needs from a row.
-    ///
-    /// Numbers in text, whole floats and the like are read as the schema wants them, as NeMo Gym
-    /// does.
+    /// Reads what the environment needs from a row: by default what [`Row::read`] makes of it.
     ///
     /// # Errors
     /// Fails if a key is missing or malformed; the row is then reported and kept out.
     fn target(row: &Row) -> Result<Target, TargetError> {
-        let text =
-            serde_json::to_string(&row.extras).map_err(|e| TargetError::new(e.to_string()))?;
-        let target: Self::Target = schema::read_target(&text)?;
-        Ok(Target::new(target))
+        row.read::<Self::Target>().map(Target::new)
     }
 }
 

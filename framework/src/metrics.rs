@@ -107,6 +107,11 @@ static MODEL_RETRIES_REFUSED: Family<Counter, 1> = Family::counter(
     ["model"],
     "Requests to a model that were not sent again because the retry budget was spent.",
 );
+static MODEL_TOKEN_PREFIX_BREAKS: Family<Counter, 1> = Family::counter(
+    "rehearsal_model_token_prefix_breaks_total",
+    ["model"],
+    "Answers whose prompt's token ids do not begin with those of the conversation so far.",
+);
 static MODEL_BREAKER_STATE: Family<Gauge, 1> = Family::gauge(
     "rehearsal_model_breaker_state",
     ["model"],
@@ -289,7 +294,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 45] = [
+static DESCRIPTIONS: [Description; 46] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -299,6 +304,7 @@ static DESCRIPTIONS: [Description; 45] = [
     MODEL_REQUEST_DURATION.description(),
     MODEL_RETRIES.description(),
     MODEL_RETRIES_REFUSED.description(),
+    MODEL_TOKEN_PREFIX_BREAKS.description(),
     MODEL_BREAKER_STATE.description(),
     MODEL_BREAKER_OPENS.description(),
     SERVICE_RETRIES_REFUSED.description(),
@@ -359,6 +365,7 @@ mod tests {
         let model = ModelMetrics::new("policy");
         model.request("ok", SECOND);
         model.retry("rate_limited");
+        model.token_prefix_broken();
         let environment = EnvironmentMetrics::new("weather");
         environment.verified(SECOND);
         environment.unknown_tool().called("error", SECOND);

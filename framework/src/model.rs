@@ -145,6 +145,12 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The request says something that this kind of model has no words for.
+    #[error("this request cannot be put to the endpoint: {reason}")]
+    Unsupported {
+        /// What it says.
+        reason: String,
+    },
     /// A model that replies by script or record has no reply to this.
     #[error("{reason}")]
     NoReply {
@@ -179,6 +185,7 @@ impl ModelError {
             | Self::UnknownModel { .. }
             | Self::ContextLength { .. }
             | Self::BadRequest { .. }
+            | Self::Unsupported { .. }
             | Self::NoReply { .. } => false,
         }
     }
@@ -196,6 +203,7 @@ impl ModelError {
             Self::ContextLength { .. } => "context_length",
             Self::BadRequest { .. } => "bad_request",
             Self::Malformed { .. } => "malformed",
+            Self::Unsupported { .. } => "unsupported",
             Self::NoReply { .. } => "no_reply",
             Self::Actor(_) => "actor",
         }
@@ -221,11 +229,12 @@ impl ModelError {
             Self::ContextLength { .. } => {
                 Some("lower the agent's `max_steps`, or use a model with a longer context")
             }
-            Self::Malformed { .. } => {
-                Some("check that `base_url` is an endpoint of the Responses API")
-            }
+            Self::Malformed { .. } => Some(
+                "check that `base_url` is an endpoint of this kind, and that its settings fit it",
+            ),
             Self::Unavailable { .. }
             | Self::BadRequest { .. }
+            | Self::Unsupported { .. }
             | Self::NoReply { .. }
             | Self::Actor(_) => None,
         }

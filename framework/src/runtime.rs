@@ -38,8 +38,8 @@ use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::{Shards, SideArbiter};
 use crate::supervision::{
-    ActorRef, ChildError, ChildSpec, Exit, Intensity, Placement, Restart, StartFailure, Strategy,
-    Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
+    ActorRef, ChildError, ChildSpec, Exit, Intensity, Placement, Restart, Shutdown, StartFailure,
+    Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
 use crate::wiring::Facilities;
@@ -311,16 +311,18 @@ impl Runtime {
         let beside = || self.shards.beside().map_err(gave_up);
         let places = [beside()?, beside()?];
         let [recorder_place, collector_place] = places.each_ref().map(SideArbiter::placement);
+        let shutdown = Shutdown::Within(self.config.runtime.shutdown_timeout.duration());
         let recorder_child =
             ChildSpec::actor(&recorder_actor, "recorder", recorder_place, move || {
                 RecorderActor::open(&recorder, sync_interval)
             });
+        let recorder_child = recorder_child.shutdown(shutdown);
         let collector = ActorRef::new("collection/collector", 1);
         let collector_child =
             ChildSpec::actor(&collector, "collector", collector_place, move || {
                 Ok(Collector::new(&plan))
             });
-        let collector_child = collector_child.restart(Restart::Transient);
+        let collector_child = collector_child.restart(Restart::Transient).shutdown(shutdown);
         let children = [recorder_child, collector_child];
         let supervisor = ChildSpec::supervisor("collection", move || {
             let spec = SupervisorSpec::new("collection").strategy(Strategy::RestForOne);

@@ -5,8 +5,11 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::environment::read_target;
 use crate::responses::{CreateParams, Fields, ParamsError};
 
 /// Names a task within a collection: `agent/dataset/line`, lines counted from 1.
@@ -110,6 +113,20 @@ impl Row {
             extras.remove(key);
         }
         Ok(Self { params: CreateParams::parse(params.get())?, extras })
+    }
+
+    /// Reads what stands beside the parameters as a type of the environment's own. Numbers in text,
+    /// whole floats and the like are read as the type's schema wants them, as NeMo Gym does.
+    ///
+    /// # Errors
+    /// Fails if a key is missing or malformed.
+    pub fn read<T>(&self) -> Result<T, TargetError>
+    where
+        T: DeserializeOwned + JsonSchema + 'static,
+    {
+        let text = serde_json::to_string(&self.extras);
+        let text = text.map_err(|error| TargetError::new(error.to_string()))?;
+        read_target(&text)
     }
 }
 

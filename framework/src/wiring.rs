@@ -5,6 +5,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use crate::agent::{EnvironmentPort, Ports};
 use crate::config::RuntimeSpec;
 use crate::cpu::{CpuPool, Pool};
@@ -46,6 +48,7 @@ pub(crate) struct Facilities {
     pub(crate) directory: OnceLock<Directory>,
     pub(crate) cpu: Arc<Pool>,
     endpoints: Mutex<BTreeMap<EndpointKey, Arc<Endpoint>>>,
+    permits: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 /// The path of the component that asks, and the name of what is asked.
@@ -57,7 +60,8 @@ impl Facilities {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads_max = runtime.cpu_threads.map_or_else(cores, NonZeroUsize::get);
         let cpu = Pool::new(threads_max, runtime.cpu_queue.get());
-        Self { directory: OnceLock::new(), cpu, endpoints: Mutex::default() }
+        let directory = OnceLock::new();
+        Self { directory, cpu, endpoints: Mutex::default(), permits: Mutex::default() }
     }
 
     /// How all endpoints stand.
@@ -156,6 +160,16 @@ impl Wiring {
         let key = (path.clone(), name.to_owned());
         let new = || Arc::new(Endpoint::new(&path, name, metrics(), breaker, budget));
         endpoints.entry(key).or_insert_with(new).clone()
+    }
+
+    /// How much of something this component may have under way at once: one limit for all shards,
+    /// kept when the component is rebuilt. The first caller's number holds.
+    pub fn permits(&self, at_once: NonZeroUsize) -> Arc<Semaphore> {
+        let permits = &self.facilities.permits;
+        let mut permits = permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Semaphore::new(at_once.get().min(Semaphore::MAX_PERMITS)));
+        let path = format!("{}/{}", self.section, self.name);
+        permits.entry(path).or_insert_with(new).clone()
     }
 
     /// What an agent is wired to.

@@ -91,7 +91,7 @@ fn an_endpoint_that_answers_garbage_is_named_with_what_it_says() {
     let (folder, ended) = collect_beside_healthy(&address, &[]);
     let url = format!("http://{address}/v1/responses");
     assert_failed(&folder, &ended, 2, &["answers what is no response", &url, "<html>"]);
-    ended.says(&["check that `base_url` is an endpoint of the Responses API"]);
+    ended.says(&["check that `base_url` is an endpoint of this kind"]);
     assert!(served.load(Ordering::Relaxed) >= 6);
 }
 

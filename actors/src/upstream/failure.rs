@@ -39,7 +39,7 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    pub(super) fn new(endpoint: &str, model: &str, api_key: Secret) -> Self {
+    pub(crate) fn new(endpoint: &str, model: &str, api_key: Secret) -> Self {
         Self { endpoint: endpoint.to_owned(), model: model.to_owned(), api_key }
     }
 

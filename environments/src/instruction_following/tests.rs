@@ -190,6 +190,31 @@ async fn a_malformed_row_says_what_is_wrong_with_which_key() {
 }
 
 #[tokio::test]
+async fn a_search_that_would_take_for_ever_is_a_failure_and_no_reward() {
+    let row =
+        row(&json!(["keywords:existence"]), &json!([{"keywords": [r"(?=(a+)+$)(a|aa)+\1b"]}]));
+    let mut trial = Trial::<InstructionFollowing>::open("{}", &row.to_string()).await.unwrap();
+    trial.play(said(&"a".repeat(5000))).await;
+    let error = trial.verify().await.unwrap_err();
+    assert!(!error.is_retryable());
+    assert!(error.to_string().contains("takes too many steps"), "{error}");
+}
+
+#[tokio::test]
+async fn tasks_of_nemo_gym_are_well_formed() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/conformance");
+    let Ok(rows) = std::fs::read_to_string(format!("{folder}/instruction_following/tasks.jsonl"))
+    else {
+        println!("skipped: there are no tasks of instruction_following");
+        return;
+    };
+    for row in rows.lines() {
+        let trial = Trial::<InstructionFollowing>::open("{}", row).await;
+        assert!(trial.is_ok(), "{:?}", trial.err());
+    }
+}
+
+#[tokio::test]
 async fn unknown_settings_are_refused() {
     for settings in ["{\"grade\": \"all\"}", "{\"grading\": \"most\"}", "{\"checking\": 1}"] {
         let trial = Trial::<InstructionFollowing>::open(settings, &titled().to_string()).await;

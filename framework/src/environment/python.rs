@@ -11,6 +11,7 @@ pub mod lax;
 pub mod pattern;
 #[cfg(test)]
 pub(super) mod reference;
+mod repr;
 pub mod text;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 pub use decode::DecodeError;
 pub use float::{Float, float_repr};
 pub use integer::Integer;
+pub use repr::text_of;
 
 /// A JSON value as Python's `json.loads` returns it.
 #[derive(Clone, Debug)]

@@ -138,7 +138,7 @@ fn is_scalar_or_list(schema: &Value) -> bool {
 }
 
 /// Reads a target from the text of a row's object.
-pub(super) fn read_target<T>(text: &str) -> Result<T, TargetError>
+pub(crate) fn read_target<T>(text: &str) -> Result<T, TargetError>
 where
     T: DeserializeOwned + JsonSchema + 'static,
 {

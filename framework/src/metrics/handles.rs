@@ -10,10 +10,10 @@ use metrics::{Counter, Gauge, Histogram};
 use super::{
     CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_BREAKER_OPENS, MODEL_BREAKER_STATE,
     MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES, MODEL_RETRIES_REFUSED,
-    MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS,
-    ROLLOUTS_IN_FLIGHT, SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE, SERVICE_RETRIES_REFUSED,
-    SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION, VERIFY_DURATION, WORKER_KILLS,
-    family::CounterSet,
+    MODEL_TOKEN_PREFIX_BREAKS, MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS,
+    ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT, SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE,
+    SERVICE_RETRIES_REFUSED, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION,
+    VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -111,6 +111,7 @@ impl RolloutMetrics {
 pub struct ModelMetrics {
     requests: CounterSet,
     retries: CounterSet,
+    token_prefix_breaks: Counter,
     duration: Histogram,
     tokens_input: Counter,
     tokens_output: Counter,
@@ -127,6 +128,7 @@ impl ModelMetrics {
                 MODEL_REQUESTS.with([&requested, status])
             }),
             retries: CounterSet::new(&[], move |reason| MODEL_RETRIES.with([&retried, reason])),
+            token_prefix_breaks: MODEL_TOKEN_PREFIX_BREAKS.with([model]),
             duration: MODEL_REQUEST_DURATION.with([model]),
             tokens_input: MODEL_TOKENS.with([model, "input"]),
             tokens_output: MODEL_TOKENS.with([model, "output"]),
@@ -154,6 +156,11 @@ impl ModelMetrics {
     /// Counts a request that is sent again, and why.
     pub fn retry(&self, reason: &'static str) {
         self.retries.increment(reason);
+    }
+
+    /// Counts an answer whose prompt's token ids do not begin with those of the conversation so far.
+    pub fn token_prefix_broken(&self) {
+        self.token_prefix_breaks.increment(1);
     }
 }
 

@@ -6,7 +6,7 @@
 
 mod probe;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -26,7 +26,16 @@ struct Inner {
     /// The item's JSON without the token fields.
     text: Box<RawValue>,
     kind: ItemKind,
-    tokens: Option<TokenData>,
+    /// Few items carry tokens, so they take room of their own.
+    tokens: Option<Box<Tokens>>,
+}
+
+/// The tokens of the call that an item ends.
+#[derive(Debug)]
+struct Tokens {
+    data: TokenData,
+    /// Their fields as text, once somebody has written them.
+    text: OnceLock<Box<str>>,
 }
 
 /// What an item is, with what the runtime itself has to look at.
@@ -135,7 +144,7 @@ impl Item {
             Rewrite::None => text,
             Rewrite::Without { tag, fields } => without(&text, tag, fields)?,
         };
-        Ok(Self(Arc::new(Inner { text, kind, tokens })))
+        Ok(Self::of(text, kind, tokens))
     }
 
     /// A message whose content is plain text.
@@ -191,7 +200,7 @@ impl Item {
             status: "completed",
         };
         let text = to_raw_value(&item).expect("plain data serialises to JSON");
-        Self(Arc::new(Inner { text, kind: ItemKind::FunctionCall(call), tokens: None }))
+        Self::of(text, ItemKind::FunctionCall(call), None)
     }
 
     /// The output of a function call, for the model to read.
@@ -208,15 +217,19 @@ impl Item {
 
     fn built(kind: ItemKind, item: &impl Serialize) -> Self {
         let text = to_raw_value(item).expect("plain data serialises to JSON");
-        Self(Arc::new(Inner { text, kind, tokens: None }))
+        Self::of(text, kind, None)
+    }
+
+    fn of(text: Box<RawValue>, kind: ItemKind, tokens: Option<TokenData>) -> Self {
+        let tokens = tokens.map(|data| Box::new(Tokens { data, text: OnceLock::new() }));
+        Self(Arc::new(Inner { text, kind, tokens }))
     }
 
     /// The same item carrying the tokens of the call that made it.
     #[must_use]
     pub fn with_tokens(&self, tokens: TokenData) -> Self {
         let inner = &*self.0;
-        let (text, kind) = (inner.text.clone(), inner.kind.clone());
-        Self(Arc::new(Inner { text, kind, tokens: Some(tokens) }))
+        Self::of(inner.text.clone(), inner.kind.clone(), Some(tokens))
     }
 
     /// What the item is.
@@ -242,7 +255,7 @@ impl Item {
 
     /// The tokens of the call that it ends, if they were asked for.
     pub fn tokens(&self) -> Option<&TokenData> {
-        self.0.tokens.as_ref()
+        self.0.tokens.as_ref().map(|tokens| &tokens.data)
     }
 
     /// The item's JSON without the token fields.
@@ -272,14 +285,25 @@ impl Item {
     /// Appends the item's whole JSON, token fields included.
     pub fn write_json(&self, out: &mut String) {
         let text = self.0.text.get();
-        let Some(tokens) = &self.0.tokens else {
+        if self.0.tokens.is_none() {
             out.push_str(text);
             return;
-        };
+        }
         let open = text.trim_end().strip_suffix('}').expect("an item's text is a JSON object");
         out.push_str(open);
-        tokens.write_into(out);
+        self.write_tokens(out);
         out.push('}');
+    }
+
+    /// Appends the token fields, if there are any, to the inside of an object's text that is not
+    /// empty. Long arrays become text once, however often they are sent and recorded.
+    pub fn write_tokens(&self, object: &mut String) {
+        let Some(tokens) = &self.0.tokens else { return };
+        object.push_str(tokens.text.get_or_init(|| {
+            let mut text = String::new();
+            tokens.data.write_into(&mut text);
+            text.into()
+        }));
     }
 }
 

@@ -135,6 +135,12 @@ impl CreateParams {
         Self { input, fields: Fields::default(), parallel_tool_calls: None }
     }
 
+    /// The same parameters with another prompt.
+    #[must_use]
+    pub fn with_input(&self, input: Vec<Item>) -> Self {
+        Self { input, ..self.clone() }
+    }
+
     /// The prompt; a plain string has become one user message.
     pub fn input(&self) -> &[Item] {
         &self.input

@@ -132,6 +132,10 @@ const NULLABLE: [&str; 22] = [
     "user",
 ];
 
+/// Fields that the struct holds, or that follow from those it holds.
+const OWN: [&str; 8] =
+    ["id", "created_at", "model", "object", "output", "usage", "status", "incomplete_details"];
+
 /// The rest of a response that a model of our own makes.
 static PLAIN_REST: LazyLock<Arc<str>> = LazyLock::new(|| {
     let mut fields = Fields::default();
@@ -165,6 +169,17 @@ impl Response {
             incomplete: None,
             rest: PLAIN_REST.clone(),
         }
+    }
+
+    /// The same response with these as its other fields: what the request set, and what the endpoint
+    /// adds. Those that the struct has are its own.
+    #[must_use]
+    pub fn with_fields(mut self, mut fields: Fields) -> Self {
+        for name in OWN {
+            fields.remove(name);
+        }
+        self.rest = rest(fields);
+        self
     }
 
     /// Parses the JSON text of a response object.

@@ -9,6 +9,7 @@ mod member;
 mod probe;
 mod signal;
 mod timers;
+mod undertaker;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use actix::{Arbiter, System};
 use framework::supervision::{
     AskError, ChildSpec, ChildState, Exit, Placement, Relocation, Shutdown, Strategy, Supervisor,
+    SupervisorSpec,
 };
 
 use crate::world::*;
@@ -220,6 +221,42 @@ fn a_first_future_that_another_thread_wakes_is_polled_again() {
             let root = start(supervisor(Strategy::OneForOne).child(spec)).await;
             let deadline = tokio::time::Instant::now() + seconds(60);
             assert_eq!(a.handle().ask(Spawn, deadline).await, Ok(()));
+            root.shutdown().await;
+        }
+    });
+}
+
+/// Case 54.
+#[test]
+fn the_successor_of_a_killed_supervisor_starts_nobody_while_the_old_children_live() {
+    on_real_threads(async {
+        let mut rounds_in_time = 0;
+        while rounds_in_time < 10 {
+            let world = World::new();
+            let arbiters = [Arbiter::new(), Arbiter::new()];
+            // Each incarnation on the other thread, so that nothing but the supervisors keeps order.
+            let (handles, starts) = (arbiters.each_ref().map(Arbiter::handle), AtomicUsize::new(0));
+            let place = Placement::new(move |_| handles[starts.fetch_add(1, SeqCst) % 2].clone());
+            let (a, spec) = world.worker_at("a", 16, place);
+            let inner = move || SupervisorSpec::new("inner").child(spec.clone());
+            let root = supervisor(Strategy::OneForOne);
+            let root = start(root.child(ChildSpec::supervisor("inner", inner))).await;
+            let (release, released) = mpsc::channel();
+            a.handle().try_tell(Block(released)).unwrap();
+            until(|| a.stats().handled == 1).await;
+            let old = root.nested("inner").unwrap();
+            root.kill("inner").unwrap();
+            until(|| old.which_children()[0].state == ChildState::Stopped).await;
+            release.send(()).unwrap();
+            assert_eq!(a.increment().await, Ok(1));
+            if old.shutdown().await.abandoned > 0 {
+                // This machine was too busy to let go of the thread within the time of grace.
+                continue;
+            }
+            rounds_in_time += 1;
+            let expected =
+                ["factory a", "started a", "stopped a", "dropped a", "factory a", "started a"];
+            assert_eq!(world.log(), expected);
             root.shutdown().await;
         }
     });

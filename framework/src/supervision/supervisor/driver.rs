@@ -23,6 +23,7 @@ use super::member::{Member, Running, Watch, launch_supervisor};
 use super::probe::Probe;
 use super::signal::{Command, Halt, Line, News, Reply, Signal, Superior};
 use super::timers::Timers;
+use super::undertaker::Undertaker;
 use super::{ChildError, Stopped};
 
 pub(super) struct Driver {
@@ -41,7 +42,8 @@ pub(super) struct Driver {
     commands: mpsc::UnboundedReceiver<Command>,
     signals: mpsc::UnboundedReceiver<Signal>,
     signal_sender: mpsc::UnboundedSender<Signal>,
-    superior: Superior,
+    /// Taken when it is told of the end.
+    superior: Option<Superior>,
     last_end: Option<(Key, Exit)>,
     is_finished: bool,
 }
@@ -70,7 +72,7 @@ impl Driver {
             commands,
             signals,
             signal_sender,
-            superior,
+            superior: Some(superior),
             last_end: None,
             is_finished: false,
             spec_rules: SupervisorSpec { children: Vec::new(), ..spec.clone() },
@@ -233,7 +235,9 @@ impl Driver {
             Action::Ended { key, exit } => self.record_end(key, exit),
             Action::Restarting { key, exit } => self.record_restart(key, &exit),
             Action::Escalated => self.record_escalation(),
-            Action::Booted => self.superior.tell_started(),
+            Action::Booted => {
+                self.superior.as_mut().into_iter().for_each(Superior::tell_started);
+            }
             Action::Finish { exit, forced, abandoned, culprit } => {
                 self.finish(Stopped { exit, forced, abandoned }, culprit);
             }
@@ -361,7 +365,9 @@ impl Driver {
         let failure = self.start_failure(&stopped.exit, culprit);
         let remains = self.take_vessels();
         self.board.end();
-        self.superior.tell_ended(stopped, failure, remains);
+        if let Some(mut superior) = self.superior.take() {
+            superior.tell_ended(stopped, failure, remains);
+        }
     }
 
     fn start_failure(&self, exit: &Exit, culprit: Option<Key>) -> StartFailure {
@@ -417,20 +423,23 @@ impl Driver {
 impl Drop for Driver {
     /// A supervisor that ends without having stopped its children takes them with it.
     fn drop(&mut self) {
-        if self.is_finished {
-            return;
+        let Some(superior) = self.superior.take() else { return };
+        let mut dying = BTreeMap::new();
+        for (key, member) in &self.members {
+            if let Some(running) = &member.running {
+                running.kill();
+                dying.insert(*key, self.decision.generation(*key).unwrap_or_default());
+            }
         }
-        for running in self.members.values().filter_map(|member| member.running.as_ref()) {
-            running.kill();
-        }
+        let failure = self.start_failure(&Exit::Killed, None);
         let remains = self.take_vessels();
-        if self.superior.afterlife() == Afterlife::Close {
+        if superior.afterlife() == Afterlife::Close {
             remains.iter().for_each(|vessel| vessel.close());
         }
-        let stopped = Stopped { exit: Exit::Killed, forced: 0, abandoned: 0 };
-        let failure = self.start_failure(&Exit::Killed, None);
         self.board.end();
-        self.superior.tell_ended(stopped, failure, remains);
+        let (_, nobody) = mpsc::unbounded_channel();
+        let signals = std::mem::replace(&mut self.signals, nobody);
+        Undertaker { superior, signals, dying, remains, failure }.begin();
     }
 }
 
