@@ -51,7 +51,31 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::judge::Labels;
     use crate::trials;
+
+    /// Nothing panics or goes on without end; what takes too many steps says so.
+    #[test]
+    fn a_mebibyte_of_anything_is_searched() {
+        let labels = Labels::new("[[A=B]]", "[[A!=B]]").unwrap();
+        for unit in ["a", "ab ", "\\boxed{", "{", "}", "[[A=B]", "[[A!=", "\n", "Answer: ", "é"] {
+            let text = unit.repeat((1 << 20) / unit.len());
+            for source in [
+                r"\\boxed\{(.*?)\}",
+                r"Answer:\s*(.*)$",
+                r"(?:a+)+b",
+                r"(?<!a)(a|b)+(?=c)",
+                r"^(.*)\1$",
+                r"(\{)*\}",
+            ] {
+                let regex = regex(source).unwrap().unwrap();
+                if let Ok(Some(value)) = last_value(&regex, &text) {
+                    assert!(text.contains(value), "{source} in {unit}");
+                }
+            }
+            assert!(labels.ruling(&text).is_none(), "{unit}");
+        }
+    }
 
     fn last(regex: &str, text: &str) -> Option<String> {
         let pattern =

@@ -25,7 +25,7 @@ pub enum NoLabel {
 
 /// A verdict, and the label that says it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ruling {
+pub(crate) struct Ruling {
     pub(super) equal: bool,
     pub(super) label: Arc<str>,
 }
@@ -39,7 +39,7 @@ impl Labels {
 
     /// The label that stands first. Where both stand at the same place, since one begins with the
     /// other, that means not equivalent.
-    pub(super) fn ruling(&self, text: &str) -> Option<Ruling> {
+    pub(crate) fn ruling(&self, text: &str) -> Option<Ruling> {
         let (equal, not_equal) = (text.find(&*self.equal), text.find(&*self.not_equal));
         let is_equal = match (equal, not_equal) {
             (None, None) => return None,
