@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Tool calls that are measured at a time.
-const CALLS: u32 = 20_000;
+const CALLS: u32 = 1_000_000;
 /// How long one verifier of the heavy environment computes.
 const BURN: Duration = Duration::from_secs(2);
 /// Rollouts that want their verdict from it at once.
