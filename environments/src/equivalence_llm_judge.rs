@@ -25,6 +25,9 @@
 //! The record of a rollout that could not be judged has `judge_evaluations` as well: those of its last
 //! attempt. The question that the judge did not answer is the last of them; its `response` is `null`.
 //!
+//! `tests/differential/equivalence_llm_judge.py` compares all of it but the model with Python's `re` and
+//! `str.format`; there are no disagreements but the following.
+//!
 //! # Differs from NeMo Gym
 //!
 //! A judge that cannot be asked, refuses or says no label is asked `judge_attempts` times; then the
