@@ -52,7 +52,7 @@ use framework::cpu::CpuPool;
 use framework::environment::python::pattern::Pattern;
 use framework::environment::python::text::strip;
 use framework::environment::python::{Json, text_of};
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Verdict};
 use framework::responses::{CreateParams, Item, Response, Role};
 use framework::task::{Row, Target as AnyTarget, TargetError};
 use framework::wiring::{BuildError, Wiring};
@@ -301,8 +301,6 @@ impl Environment for EquivalenceJudge {
             cpu: wiring.cpu(),
         })
     }
-
-    fn tools(_: &mut Tools<Self>) {}
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
         Ok(())

@@ -52,7 +52,7 @@ use std::sync::Arc;
 
 use framework::cpu::CpuPool;
 use framework::environment::python::text::strip;
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Verdict};
 use framework::responses::Response;
 use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
@@ -133,8 +133,6 @@ impl Environment for Mcqa {
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         Ok(Self { config, cpu: wiring.cpu() })
     }
-
-    fn tools(_: &mut Tools<Self>) {}
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
         Ok(())

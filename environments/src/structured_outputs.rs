@@ -69,7 +69,7 @@ mod yaml;
 use std::sync::Arc;
 
 use framework::cpu::CpuPool;
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Verdict};
 use framework::responses::{Item, Response};
 use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
@@ -129,8 +129,6 @@ impl Environment for StructuredOutputs {
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         Ok(Self { config, cpu: wiring.cpu() })
     }
-
-    fn tools(_: &mut Tools<Self>) {}
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
         Ok(())
