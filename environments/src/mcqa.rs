@@ -40,7 +40,8 @@
 //!   one that is no option's letter and no pattern that could find it. NeMo Gym scores it 0.
 //! - A pattern with two or more groups makes it answer 500; here the row is malformed. One that is no
 //!   pattern at all is passed over, as there.
-//! - Matching that takes too many steps fails the verification; it would hang.
+//! - Matching that takes too many steps fails the verification; it would hang. A row has at most 100
+//!   patterns.
 //! - An option without text (`null`) never is what was captured; it crashes on those in
 //!   `lenient_answer_colon`.
 
