@@ -20,6 +20,8 @@ const SIZE: (u32, u32) = (640, 320);
 const BINS: usize = 20;
 /// More points are thinned out, evenly.
 const POINTS_MAX: usize = 2_000;
+/// A shorter run has no rate over time to speak of.
+const RATE_SECONDS_MIN: f64 = 10.0;
 /// The colour of bars, dots and lines; readable on white and on near-black.
 const INK: RGBColor = RGBColor(0x3b, 0x82, 0xf6);
 
@@ -143,9 +145,17 @@ fn lengths(points: &[Point]) -> Plot {
     let step = points.len().div_ceil(POINTS_MAX).max(1);
     let shown: Vec<_> = points.iter().step_by(step).map(|p| (p.length as f64, p.reward)).collect();
     let (x, y) = (padded(shown.iter().map(|p| p.0)), padded(shown.iter().map(|p| p.1)));
-    let svg = draw(x.start.max(0.0)..x.end, y, "output tokens", "reward", |chart| {
-        chart.draw_series(shown.iter().map(|p| Circle::new(*p, 3, INK.mix(0.5).filled()))).map(drop)
-    });
+    let svg = draw(
+        x.start.max(0.0)..x.end,
+        y,
+        "output, in tokens (bytes where nobody counted)",
+        "reward",
+        |chart| {
+            chart
+                .draw_series(shown.iter().map(|p| Circle::new(*p, 3, INK.mix(0.5).filled())))
+                .map(drop)
+        },
+    );
     let mut by_length: Vec<_> = points.iter().map(|point| (point.length, point.reward)).collect();
     by_length.sort_by_key(|(length, _)| *length);
     let (shorter, longer) = by_length.split_at(by_length.len() / 2);
@@ -165,7 +175,8 @@ fn rate(points: &[Point]) -> Option<Plot> {
     let times: Vec<f64> = points.iter().filter_map(|point| point.created_at).collect();
     let start = times.iter().copied().fold(f64::INFINITY, f64::min);
     let end = times.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if times.len() < 2 || end - start < 1.0 {
+    // Times are whole seconds.
+    if end - start < RATE_SECONDS_MIN {
         return None;
     }
     let width = ((end - start) / (BINS * 3) as f64).ceil().max(1.0);
