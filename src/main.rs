@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything for people to stderr; progress shows on a terminal only.
 
+mod profile;
 mod tree;
 
 use std::io::{IsTerminal, Write};
@@ -55,6 +56,9 @@ enum Command {
     /// Score recorded rollouts again, without a model.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Say what recorded rollouts come to: means, pass@k, confidence, comparison, plots.
+    #[command(after_help = profile::EXAMPLES)]
+    Profile(profile::Profile),
     /// Show the actors of a running process: states, restarts, queues, what each is busy with.
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Tree),
@@ -179,6 +183,7 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
         Command::Config(sources) => print_configuration(&sources),
         Command::Kinds => Ok(print_kinds()),
         Command::Verify(arguments) => verify(arguments).await,
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Tree(arguments) => tree::show(arguments).await,
         Command::Completions { shell } => Ok(print_completions(shell)),
     }

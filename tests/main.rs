@@ -13,6 +13,7 @@ mod judge;
 mod models;
 mod order;
 mod outage;
+mod profile;
 mod rescore;
 mod resume;
 mod support;

@@ -11,6 +11,7 @@ pub mod kinds;
 mod lines;
 pub mod metrics;
 pub mod model;
+pub mod profile;
 pub mod recorder;
 pub mod rescore;
 pub mod responses;

@@ -1,13 +1,14 @@
 //! The closing summary: mean, standard deviation and pass@k of the rewards, per environment.
 //!
-//! pass@k is the unbiased estimator of Chen et al., "Evaluating Large Language Models Trained on
-//! Code" (2021), equation 1, for rewards that are all 0 or 1; for others it is the best of the first
-//! k, as NeMo Gym defines it.
+//! pass@k is that of [`profile::repeats`](crate::profile::repeats), as a share; `rehearsal profile` says
+//! more about the same rollouts.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use crate::profile::repeats::group_pass_at;
+use crate::profile::spread::Moments;
 use crate::task::{RolloutKey, TaskId};
 
 /// What a collection came to.
@@ -102,10 +103,7 @@ fn in_order(mut group: Vec<(u32, f64)>) -> Vec<f64> {
 #[derive(Debug, Default)]
 struct Accumulator {
     tasks: u64,
-    rollouts: u64,
-    mean: f64,
-    /// Sum of squared deviations (Welford).
-    squares: f64,
+    rewards: Moments,
     /// Per k: the sum of pass@k, and over how many tasks.
     pass: Vec<(f64, u64)>,
 }
@@ -114,12 +112,7 @@ impl Accumulator {
     /// Adds one task's rewards, in the order of their repeats.
     fn add(&mut self, rewards: &[f64]) {
         self.tasks += u64::from(!rewards.is_empty());
-        for reward in rewards {
-            self.rollouts += 1;
-            let deviation = reward - self.mean;
-            self.mean += deviation / self.rollouts as f64;
-            self.squares += deviation * (reward - self.mean);
-        }
+        rewards.iter().for_each(|reward| self.rewards.add(*reward));
         if self.pass.len() < rewards.len() {
             self.pass.resize(rewards.len(), (0.0, 0));
         }
@@ -130,13 +123,11 @@ impl Accumulator {
     }
 
     fn summarise(self) -> EnvironmentSummary {
-        let variance =
-            if self.rollouts > 1 { self.squares / (self.rollouts - 1) as f64 } else { 0.0 };
         EnvironmentSummary {
             tasks: self.tasks,
-            rollouts: self.rollouts,
-            mean: self.mean,
-            standard_deviation: variance.sqrt(),
+            rollouts: self.rewards.count(),
+            mean: self.rewards.mean().unwrap_or(0.0),
+            standard_deviation: self.rewards.deviation().unwrap_or(0.0),
             pass_at: self.pass.into_iter().map(|(sum, tasks)| sum / tasks as f64).collect(),
         }
     }
@@ -151,20 +142,6 @@ impl EnvironmentSummary {
         }
         accumulator.summarise()
     }
-}
-
-fn group_pass_at(rewards: &[f64], k: usize) -> f64 {
-    let binary = rewards.iter().all(|reward| *reward == 0.0 || *reward == 1.0);
-    if !binary {
-        return rewards[..k].iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    }
-    let zeros = rewards.iter().filter(|reward| **reward == 0.0).count();
-    if zeros < k {
-        return 1.0;
-    }
-    // 1 − C(zeros, k) / C(n, k), factor by factor.
-    let factors = (0..k).map(|i| (zeros - i) as f64 / (rewards.len() - i) as f64);
-    1.0 - factors.product::<f64>()
 }
 
 #[cfg(test)]
