@@ -21,6 +21,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use crate::lines::{LINE_MAX, LineError, Lines};
+use crate::recorder::failures_path;
 use crate::responses::Fields;
 
 pub use comparison::{AgentComparison, Comparison, TaskChange};
@@ -387,7 +388,7 @@ impl Profile {
     fn failures(&self) -> Result<BTreeMap<String, Failures>, ProfileError> {
         let mut failures: BTreeMap<String, Failures> = BTreeMap::new();
         for path in &self.rollouts {
-            let path = failures_beside(path);
+            let path = failures_path(path);
             if !path.exists() {
                 continue;
             }
@@ -401,12 +402,6 @@ impl Profile {
         }
         Ok(failures)
     }
-}
-
-/// `out/a.jsonl` has its failures in `out/a_failures.jsonl`.
-fn failures_beside(rollouts: &Path) -> PathBuf {
-    let stem = rollouts.file_stem().unwrap_or_default().to_string_lossy();
-    rollouts.with_file_name(format!("{stem}_failures.jsonl"))
 }
 
 /// What an agent gave up.
