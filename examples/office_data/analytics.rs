@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::chance::Chance;
-use crate::clause::{Call, Clause, Condition, call};
-use crate::office::{Day, Office, Visit};
+use super::chance::Chance;
+use super::clause::{Call, Clause, Condition, call};
+use super::office::{Day, Office, Visit};
 
 const VALUES: [(&str, &str); 7] = [
     ("total_visits", "the total visits"),

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::chance::Chance;
-use crate::clause::{Call, Clause, call};
-use crate::office::{Day, Event, Office, SLOTS, address, clock, first_name};
-use crate::words;
+use super::chance::Chance;
+use super::clause::{Call, Clause, call};
+use super::office::{Day, Event, Office, SLOTS, address, clock, first_name};
+use super::words;
 
 fn find_person(person: usize) -> Call {
     call("company_directory_find_email_address", json!({ "name": first_name(person) }))
@@ -117,7 +117,7 @@ fn of_a_day<'a>(office: &'a Office, chance: &mut Chance) -> (&'static str, &'a E
     let mut of_day = office.events.iter().filter(|other| other.day == event.day);
     match chance.below(2) {
         0 => ("first", of_day.next().expect("the day has an event")),
-        _ => ("last", of_day.last().expect("the day has an event")),
+        _ => ("last", of_day.next_back().expect("the day has an event")),
     }
 }
 

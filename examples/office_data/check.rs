@@ -7,8 +7,8 @@ use rehearsal::environments::workbench::Workbench;
 use rehearsal::framework::environment::{Reward, Trial};
 use serde_json::{Value, json};
 
-use crate::clause::{Call, Clause};
-use crate::tasks::Task;
+use super::clause::{Call, Clause};
+use super::tasks::Task;
 
 /// Arguments that name something which has to be looked up.
 const LOOKED_UP: [&str; 6] =

@@ -24,27 +24,17 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use chance::Chance;
-use office::Office;
-
-/// The seed of the office that ships.
-const SEED: u64 = 20_231_130;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().unwrap_or_else(|| "out/office".to_owned());
-    let seed = arguments.next().map_or(Ok(SEED), |seed| seed.parse())?;
+    let seed = arguments.next().map_or(Ok(office::SEED), |seed| seed.parse())?;
     let folder = Path::new(&folder);
     fs::create_dir_all(folder)?;
-    let office = Office::new(&mut Chance::new(seed));
-    for (file, text) in office.files() {
+    let (files, tasks) = tasks::made(seed);
+    for (file, text) in files {
         fs::write(folder.join(file), text)?;
     }
-    let tasks = tasks::all(&office, &mut Chance::new(seed + 1));
-    let lines = |line: fn(&tasks::Task) -> String| tasks.iter().map(line).collect::<String>();
-    fs::write(folder.join("example.jsonl"), lines(tasks::Task::row))?;
-    fs::write(folder.join("gold.jsonl"), lines(tasks::Task::gold))?;
     check::solve_all(folder, &tasks).await?;
     println!("{} tasks in {}, all of them solved", tasks.len(), folder.display());
     Ok(())

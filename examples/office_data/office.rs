@@ -1,8 +1,11 @@
 //! The tables of the office: the sizes, columns and distributions of NeMo Gym's, with other people and
 //! other contents.
 
-use crate::chance::Chance;
-use crate::words;
+use super::chance::Chance;
+use super::words;
+
+/// The seed of the office that ships.
+pub(crate) const SEED: u64 = 20_231_130;
 
 /// Days from 1 August 2023 to 31 December 2023, and what weekday the first was: a Tuesday.
 const MONTHS: [(u32, usize); 5] = [(8, 31), (9, 30), (10, 31), (11, 30), (12, 31)];

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::chance::Chance;
-use crate::clause::{Call, Clause, call};
-use crate::office::{Day, Office, Task, address, first_name};
-use crate::words;
+use super::chance::Chance;
+use super::clause::{Call, Clause, call};
+use super::office::{Day, Office, Task, address, first_name};
+use super::words;
 
 fn find_person(person: usize) -> Call {
     call("company_directory_find_email_address", json!({ "name": first_name(person) }))

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::chance::Chance;
-use crate::clause::{Call, Clause, Domain};
-use crate::office::{Office, capitalised};
-use crate::{analytics, calendar, customers, mail, project};
+use super::chance::Chance;
+use super::clause::{Call, Clause, Domain};
+use super::office::{Office, capitalised};
+use super::{analytics, calendar, customers, mail, project};
 
 /// Tasks of each domain alone, of each pair of domains, and of each triple.
 const COUNTS: [usize; 3] = [24, 8, 3];
@@ -17,8 +17,19 @@ pub(crate) struct Task {
     clauses: Vec<Clause>,
 }
 
+/// The files of an office, and its tasks, which are in two of them.
+pub(crate) fn made(seed: u64) -> (Vec<(&'static str, String)>, Vec<Task>) {
+    let office = Office::new(&mut Chance::new(seed));
+    let tasks = all(&office, &mut Chance::new(seed + 1));
+    let lines = |line: fn(&Task) -> String| tasks.iter().map(line).collect();
+    let mut files = Vec::from(office.files());
+    files.push(("example.jsonl", lines(Task::row)));
+    files.push(("gold.jsonl", lines(Task::gold)));
+    (files, tasks)
+}
+
 /// All tasks.
-pub(crate) fn all(office: &Office, chance: &mut Chance) -> Vec<Task> {
+fn all(office: &Office, chance: &mut Chance) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
     for domains in combinations() {
         let (mut made, wanted) = (0, COUNTS[domains.len() - 1]);

@@ -508,6 +508,8 @@ DATES = ["2023-11-30", "2023-11-15", "2023-10-02", "2023-12-01", "2023-11-30 10:
          "30th of November 2023", "2023-11-20 10h30m", "23-11-20", "11-20-23", "2023-11-20 12am", "2023-11-20 13pm", "2023-1-5", "99/1/1",
          1701388800000000000, 20231120, 1.5, True, ["2023-11-20"], {"a": 1}, 10**20, "", None, "2023-11-20 10:00:00 GMT+3",
          "2023-11-20 10:00:00 -0300", "2023-11-20 10:00 (now)", "Sept 5 2023", "5 Sep", "2023-11-20T", "2023-11-20 ", " 2023-11-20", "2023.11.20"]
+DATE_PARTS = ["2023", "23", "1", "5", "12", "13", "31", "0", "20231201", "2023-12-01", "12/31/2023", "10:30", "9:05:07", "24:00", "1.5", "10h", "30m",
+              "Jan", "december", "Mon", "am", "PM", "T", "Z", "UTC", "EST", "+", "-", "+0530", "-03:00", "of", "at", "st", "x", "4Q", ".", ","]
 ODD = [0, 5, 7.5, True, False, None, "", [], ["x"], {"k": "v"}, "é", "x" * 30, ["a", "b"], float("nan")]
 PATTERNS = ["a", "team|review", "^s", "e$", ".", "", "(", "[a-", r"\d+", "a.b", "(?i)X", "*", "İ", "s+", r"\w+@", "o{2}", "(a)", "i.*e", "ß", " "]
 LISTS = ProjectManagementTool.LISTS + ["backlog", "Done"]
@@ -549,6 +551,8 @@ class Maker:
         return self.pick(PATTERNS) if self.often(0.3) else self.words(table, [column])
 
     def date(self):
+        if self.often(0.15):
+            return "".join(self.pick(DATE_PARTS) + self.pick(["", " ", " ", "-", "/", ", "]) for _ in range(self.chance.randint(1, 5)))
         return self.pick(DATES) if self.often(0.6) else f"2023-{self.chance.randint(9, 12)}-{self.chance.randint(1, 28):02}"
 
     def address(self):
