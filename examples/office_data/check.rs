@@ -17,6 +17,9 @@ const LOOKED_UP: [&str; 6] =
 /// Solves all tasks. Fails at the first that cannot be solved, or needs no solution.
 pub(crate) async fn solve_all(folder: &Path, tasks: &[Task]) -> Result<(), Box<dyn Error>> {
     let settings = json!({ "data_dir": folder }).to_string();
+    let first = tasks.first().ok_or("there are no tasks")?;
+    // While one session is open, the tables are read once.
+    let _open = Trial::<Workbench>::open(&settings, &first.row()).await?;
     for task in tasks {
         let row = task.row();
         let idle = Trial::<Workbench>::open(&settings, &row).await?;

@@ -7,7 +7,7 @@ use framework::environment::python::{Json, text_of};
 
 use super::call::{Answer, Arguments, Exception, is_one_of, type_name};
 use super::table::{Cell, Columns, Record, Row};
-use super::world::{Visit, World};
+use super::world::{Visit, World, comparable, is_value};
 
 /// The columns of the table.
 pub(super) const COLUMNS: Columns = &[
@@ -35,8 +35,8 @@ pub(super) fn get_visitor_information_by_id(
 ) -> Result<Answer, Exception> {
     let Some(id) = call.truthy("visitor_id") else { return Ok("Visitor ID not provided.".into()) };
     let visits = &world.office.visits;
-    super::world::comparable(id, visits.len())?;
-    let of_visitor = visits.iter().filter(|visit| super::world::is_value(&visit.row[VISITOR], id));
+    comparable(id, visits.len())?;
+    let of_visitor = visits.iter().filter(|visit| is_value(&visit.row[VISITOR], id));
     let found: Vec<_> = of_visitor.map(|visit| record(world, visit)).collect();
     match found.is_empty() {
         true => Ok("Visitor not found.".into()),
@@ -90,17 +90,13 @@ fn visits<'a>(world: &'a World, call: &Arguments) -> Result<Vec<&'a Visit>, Exce
     for (name, operator) in [("time_min", ">="), ("time_max", "<=")] {
         let Some(bound) = call.truthy(name) else { continue };
         let Json::String(bound) = bound else {
-            return match (found.is_empty(), bound) {
-                (true, _) => Ok(found),
-                (false, Json::Array(_)) => {
-                    super::world::comparable(bound, found.len()).map(|()| found)
-                }
-                (false, _) => {
-                    let name = type_name(bound);
-                    let what = "not supported between instances of 'str' and";
-                    Err(Exception(format!("'{operator}' {what} '{name}'")))
-                }
-            };
+            comparable(bound, found.len())?;
+            if found.is_empty() {
+                continue;
+            }
+            let name = type_name(bound);
+            let what = "not supported between instances of 'str' and";
+            return Err(Exception(format!("'{operator}' {what} '{name}'")));
         };
         found.retain(|visit| match operator {
             ">=" => *visit.date >= **bound,
@@ -133,8 +129,8 @@ pub(super) fn engaged_users_count(world: &World, call: &Arguments) -> Result<Ans
 pub(super) fn traffic_source_count(world: &World, call: &Arguments) -> Result<Answer, Exception> {
     let visits = visits(world, call)?;
     let Some(source) = call.truthy("traffic_source") else { return Ok(count(&visits, |_| true)) };
-    super::world::comparable(source, visits.len())?;
-    Ok(count(&visits, |visit| super::world::is_value(&visit.row[SOURCE], source)))
+    comparable(source, visits.len())?;
+    Ok(count(&visits, |visit| is_value(&visit.row[SOURCE], source)))
 }
 
 /// Tells how long the visits of each date took on average.

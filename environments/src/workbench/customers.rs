@@ -6,7 +6,7 @@ use super::call::{Answer, Arguments, Exception, is_one_of, lower_cell, lowered, 
 use super::page::{Page, Titles};
 use super::project::matching;
 use super::table::{Cell, Columns, Record, Row};
-use super::world::World;
+use super::world::{World, comparable};
 
 /// The columns of the table.
 pub(super) const COLUMNS: Columns = &[
@@ -74,7 +74,7 @@ fn within<'a>(
     operator: &str,
     bound: &Json,
 ) -> Result<Vec<&'a Row>, Exception> {
-    super::world::comparable(bound, rows.len())?;
+    comparable(bound, rows.len())?;
     let unordered = |a: &str, b: &str| {
         let what = "not supported between instances of";
         Exception(format!("'{operator}' {what} '{a}' and '{b}'"))

@@ -189,7 +189,8 @@ impl Moment {
     /// The date that the calendar shows, in days since the beginning of 1970.
     pub(super) fn date(&self) -> Result<i64, Exception> {
         let days = self.shown.map(|shown| shown.div_euclid(DAY));
-        let days = days.ok_or_else(|| Exception::new("NaTType does not support date"))?;
+        let days =
+            days.ok_or_else(|| Exception::new("Cannot compare NaT with datetime.date object"))?;
         Ok(i64::try_from(days).unwrap_or(i64::MAX))
     }
 

@@ -40,22 +40,22 @@ impl Page {
     ) -> Result<Self, Exception> {
         let size_given = arguments.given("page_size").cloned();
         let size_given = size_given.unwrap_or(Json::Integer(SIZE.into()));
-        let size = whole(&size_given).map_err(|other| match other {
-            Other::Float(0.0) => Exception::new("float floor division by zero"),
-            Other::Float(_) => not_an_index(),
-            Other::Type(name) => {
-                Exception(format!("unsupported operand type(s) for +: 'int' and '{name}'"))
-            }
-        })?;
-        if size == 0 {
-            return Err(Exception::new("integer division or modulo by zero"));
-        }
         let count = i128::try_from(total).unwrap_or(i128::MAX);
-        let pages = floor_division(count + size - 1, size);
+        let (size, pages) = match whole(&size_given) {
+            Ok(0) => return Err(Exception::new("integer division or modulo by zero")),
+            Ok(size) => (Some(size), floor_division(count + size - 1, size)),
+            Err(Other::Float(0.0)) => return Err(Exception::new("float floor division by zero")),
+            Err(Other::Float(_)) => (None, 1),
+            Err(Other::Type(name)) => {
+                let what = "unsupported operand type(s) for +: 'int' and";
+                return Err(Exception(format!("{what} '{name}'")));
+            }
+        };
         let number = match arguments.given("page") {
             None => 1,
             Some(page) => number_of(page, pages)?,
         };
+        let size = size.ok_or_else(not_an_index)?;
         let number = number.max(1).min(pages);
         let first = (number - 1) * size;
         let end = (first + size).min(count);
