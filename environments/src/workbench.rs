@@ -11,8 +11,9 @@
 //! labels (`table.rs` says what these are). Case does not count, but in `status`, `list_name` and
 //! `board`; what is no text counts as nothing.
 //!
-//! The office that ships is ours. `settings: { data_dir: … }` names the folder of another one, whose
-//! tables have the same columns: the folder itself, NeMo Gym's `csv_data`, or the folder of its server.
+//! The office that ships is ours, made with its tasks by `examples/office_data`. Another one, whose tables
+//! have the same columns, is named by `settings: { data_dir: … }`: the folder that holds the tables, NeMo
+//! Gym's `csv_data`, or the folder of its server.
 //!
 //! The verdict has no extras.
 //!
@@ -26,7 +27,9 @@
 //!   may hang. It runs beside the shard's other work.
 //! - `now`, and a time without a date, are of the clock's day in UTC. Time zones known by another name
 //!   than UTC's are ignored there too, but for the zone of the machine.
-//! - Events are sorted by their starts as points in time.
+//! - `NaN` and infinities, which are no JSON, are refused as arguments while the session runs. The reward
+//!   takes them as Python does.
+//! - Events whose starts are written in different ways are sorted as points in time.
 //! - A table that is missing or malformed is an error at the start, with file, line and column.
 
 mod analytics;

@@ -1,7 +1,8 @@
 //! Reads the tables of an office from their files.
 //!
 //! They are CSV with every column as text, as `pandas.read_csv(dtype=str)` reads them: a cell that is
-//! empty or says `NaN`, `None` and the like has no value.
+//! empty or says `NaN`, `None` and the like has no value. The crate `csv` splits them, and knows the line of
+//! each row.
 
 use std::fmt;
 use std::path::Path;

@@ -6,6 +6,7 @@ mod comparisons;
 use std::fmt::Write as _;
 
 use framework::environment::{Reward, Trial};
+use framework::kinds::Kinds;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -385,6 +386,35 @@ async fn a_pattern_that_takes_for_ever_is_an_answer() {
     let query = json!({ "query": r"(?=(a+)+$)(a|aa)+\1b" }).to_string();
     let answer = trial.call("calendar_search_events", &query).await;
     assert!(answer.contains("takes too many steps"), "{answer}");
+}
+
+#[test]
+fn models_are_offered_27_tools_of_which_arguments_may_be_left_out() {
+    let tools = crate::register(Kinds::new()).tools("workbench").unwrap();
+    let tools: Vec<Value> = serde_json::from_str(tools.get()).unwrap();
+    assert_eq!(tools.len(), 27);
+    for tool in &tools {
+        assert_eq!(tool["strict"], false, "{tool}");
+        assert_eq!(tool["parameters"]["additionalProperties"], false, "{tool}");
+    }
+    let search = tools.iter().find(|tool| tool["name"] == "email_search_emails").unwrap();
+    let properties = search["parameters"]["properties"].as_object().unwrap();
+    let names: Vec<_> = properties.keys().collect();
+    assert_eq!(names, ["query", "date_min", "date_max", "page", "page_size"]);
+    assert_eq!(search["parameters"]["required"], json!([]));
+    assert_eq!(properties["page"]["type"], "integer");
+    let send = tools.iter().find(|tool| tool["name"] == SEND).unwrap();
+    assert_eq!(send["parameters"]["required"], json!(["recipient", "subject", "body"]));
+}
+
+#[tokio::test]
+async fn a_number_that_json_has_not_is_refused_in_a_session_and_counts_in_the_reward() {
+    let office = Office::new();
+    let mail = r#"{"recipient":"a@b.c","subject":"Hi","body":NaN}"#;
+    let answer = office.open(&[]).await.call(SEND, mail).await;
+    assert!(answer.contains("\"type\":\"value_error\""), "{answer}");
+    assert_eq!(office.reward(&[(SEND, mail)], &[(SEND, mail)]).await, Reward::ONE);
+    assert_eq!(office.reward(&[(SEND, mail)], &[]).await, Reward::ZERO);
 }
 
 #[tokio::test]
