@@ -1,9 +1,12 @@
 //! The mailbox: looked at by id or by words, and changed by sending and deleting.
 
+use std::cmp::Ordering;
+
+use framework::environment::python::text::is_space;
 use framework::environment::python::{Json, text_of};
 use memchr::memmem::Finder;
 
-use super::call::{Answer, Arguments, Exception, contains, lower, type_name};
+use super::call::{Answer, Arguments, Exception, contains, is_truthy, lower, type_name};
 use super::moment::Moment;
 use super::numpy;
 use super::page::{Page, Titles};
@@ -61,8 +64,7 @@ pub(super) fn search_emails(world: &World, call: &Arguments) -> Result<Answer, E
 fn search(world: &World, call: &Arguments) -> Result<Answer, Exception> {
     let query = call.given("query").map_or_else(|| Ok(String::new()), lower)?;
     let mut found = matching(world, &query);
-    let bounds =
-        [("date_min", std::cmp::Ordering::Less), ("date_max", std::cmp::Ordering::Greater)];
+    let bounds = [("date_min", Ordering::Less), ("date_max", Ordering::Greater)];
     for (name, outside) in bounds {
         let Some(bound) = call.truthy(name) else { continue };
         if found.is_empty() {
@@ -80,7 +82,6 @@ fn search(world: &World, call: &Arguments) -> Result<Answer, Exception> {
 
 /// The mails in which all words of a query occur, the newest first.
 fn matching<'a>(world: &'a World, query: &str) -> Vec<Entry<'a>> {
-    use framework::environment::python::text::is_space;
     let words: Vec<_> = query.split(is_space).filter(|word| !word.is_empty()).collect();
     let finders: Vec<_> = words.iter().map(|word| Finder::new(word.as_bytes())).collect();
     let has_all = |text: &str| finders.iter().all(|word| word.find(text.as_bytes()).is_some());
@@ -118,7 +119,6 @@ fn send(
     subject: &Json,
     body: &Json,
 ) -> Result<&'static str, Exception> {
-    use super::call::is_truthy;
     if ![recipient, subject, body].into_iter().all(is_truthy) {
         return Ok("Recipient, subject, or body not provided.");
     }
