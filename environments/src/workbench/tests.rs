@@ -242,6 +242,14 @@ fn reference(calls: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'sta
 }
 
 #[tokio::test]
+async fn a_thousand_calls_are_replayed_like_a_few() {
+    let office = Office::new();
+    let many = vec![(SEND, HELLO); 1000];
+    assert_eq!(office.reward(&many, &many).await, Reward::ONE);
+    assert_eq!(office.reward(&many, &many[1..]).await, Reward::ZERO);
+}
+
+#[tokio::test]
 async fn sessions_do_not_see_each_other() {
     let office = Office::new();
     let (mut first, mut second) = (office.open(&[]).await, office.open(&[]).await);
