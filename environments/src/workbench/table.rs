@@ -7,8 +7,8 @@
 //! frames of NeMo Gym, whose comparison looks at them. Loaded rows are numbered from 0. Removing a row
 //! leaves a gap; what adding a row does is the table's [`Labels`].
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
+use std::slice;
 use std::sync::Arc;
 
 use framework::environment::python::Json;
@@ -151,8 +151,9 @@ pub(super) struct Table {
     /// The rows that were loaded.
     loaded: Arc<[Row]>,
     labels: Labels,
-    /// By slot. Rows that were added stand here too, in slots behind the loaded ones.
-    changes: BTreeMap<Slot, Change>,
+    /// In the order of the slots, each at most once: a session has few. Rows that were added stand here
+    /// too, in slots behind the loaded ones.
+    changes: Vec<(Slot, Change)>,
     slots: usize,
 }
 
@@ -169,7 +170,7 @@ impl Table {
     /// A table as it was loaded.
     pub(super) fn new(loaded: Arc<[Row]>, labels: Labels) -> Self {
         let slots = loaded.len();
-        Self { loaded, labels, changes: BTreeMap::new(), slots }
+        Self { loaded, labels, changes: Vec::new(), slots }
     }
 
     /// Its rows, in their order.
@@ -205,10 +206,10 @@ impl Table {
 
     /// Adds a row at the end.
     pub(super) fn push(&mut self, row: Row) {
-        self.changes.insert(self.slots, Change::Set(row));
+        self.changes.push((self.slots, Change::Set(row)));
         self.slots += 1;
         if self.labels == Labels::Renumbered {
-            for change in self.changes.values_mut() {
+            for (_, change) in &mut self.changes {
                 if let Change::Removed { closed } = change {
                     *closed = true;
                 }
@@ -218,20 +219,34 @@ impl Table {
 
     /// Puts a cell into a row.
     pub(super) fn set(&mut self, slot: Slot, column: usize, cell: Cell) {
-        let row = match self.changes.get(&slot) {
-            Some(Change::Set(row)) => row,
-            Some(Change::Removed { .. }) => return,
-            None => &self.loaded[slot],
+        let row = match self.place(slot) {
+            Err(_) => &self.loaded[slot],
+            Ok(index) => match &self.changes[index].1 {
+                Change::Set(row) => row,
+                Change::Removed { .. } => return,
+            },
         };
         let mut cells = row.to_vec();
         cells[column] = cell;
-        self.changes.insert(slot, Change::Set(cells.into()));
+        self.change(slot, Change::Set(cells.into()));
+    }
+
+    /// Where the change of a slot stands, or belongs.
+    fn place(&self, slot: Slot) -> Result<usize, usize> {
+        self.changes.binary_search_by_key(&slot, |(slot, _)| *slot)
+    }
+
+    fn change(&mut self, slot: Slot, change: Change) {
+        match self.place(slot) {
+            Ok(index) => self.changes[index].1 = change,
+            Err(index) => self.changes.insert(index, (slot, change)),
+        }
     }
 
     /// Removes rows.
     pub(super) fn remove(&mut self, slots: &[Slot]) {
         for slot in slots {
-            self.changes.insert(*slot, Change::Removed { closed: false });
+            self.change(*slot, Change::Removed { closed: false });
         }
     }
 
@@ -254,10 +269,10 @@ impl Table {
 
 /// The change of a slot, of changes that are walked through side by side with the slots.
 fn change_at<'a>(
-    changes: &mut Peekable<impl Iterator<Item = (&'a Slot, &'a Change)>>,
+    changes: &mut Peekable<slice::Iter<'a, (Slot, Change)>>,
     slot: Slot,
 ) -> Option<&'a Change> {
-    changes.next_if(|(changed, _)| **changed == slot).map(|(_, change)| change)
+    changes.next_if(|(changed, _)| *changed == slot).map(|(_, change)| change)
 }
 
 #[cfg(test)]
