@@ -45,34 +45,18 @@ fn folder(kind: &str) -> Folder {
     folder
 }
 
-/// A gold answer as a recorded rollout: its turns with whatever output after each call, which tells
-/// the replaying model where a turn ends.
-fn recorded(gold: &Value) -> Value {
-    let mut output = Vec::new();
-    for turn in gold["turns"].as_array().unwrap() {
-        let items = turn.as_array().unwrap();
-        output.extend(items.clone());
-        let calls = items.iter().filter(|item| item["type"] == "function_call");
-        output.extend(calls.map(|call| {
-            let id = &call["call_id"];
-            json!({ "type": "function_call_output", "call_id": id, "output": "" })
-        }));
-    }
-    let params = json!({ "input": "" });
-    json!({ "responses_create_params": params, "response": { "id": "r", "output": output } })
-}
-
 /// Has a model give the gold answers to the example tasks.
 fn play_gold(kind: &str) -> Vec<Option<f64>> {
     let folder = folder(kind);
-    let rollouts = lines(&data(kind, "gold.jsonl"));
-    let rollouts = rollouts.iter().map(|gold| format!("{}\n", recorded(gold)));
-    folder.write("gold.jsonl", &rollouts.collect::<String>());
-    let yaml = "models: { gold: { kind: replay, settings: { path: gold.jsonl, match: order } } }
-agents: { solver: { model: gold } }
-collect: { output: out.jsonl, repeats: 1 }
-";
-    folder.write("gold.yaml", yaml);
+    let path = data(kind, "gold.jsonl");
+    let yaml = format!(
+        "models: {{ gold: {{ kind: replay, settings: {{ path: '{}', match: order }} }} }}
+agents: {{ solver: {{ model: gold }} }}
+collect: {{ output: out.jsonl, repeats: 1 }}
+",
+        path.display()
+    );
+    folder.write("gold.yaml", &yaml);
     folder.run(&["collect", "--config", "config.yaml", "--config", "gold.yaml"]).exits_with(0);
     records::read(&folder.path("out.jsonl")).into_values().map(|line| line.reward).collect()
 }

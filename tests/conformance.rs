@@ -74,6 +74,7 @@ fn target(kind: &str, record: &Value) -> Value {
             json!({ "id": 0, "ground_truth": format!("[{truth:?}]"), "depth": 1, "breadth": 1 })
         }
         "structured_outputs" => schemas::target(prompt),
+        "workbench" => offices::target(prompt),
         _ => json!({}),
     }
 }
@@ -103,6 +104,37 @@ mod questions {
     }
 }
 
+/// What the rows of the office ask for.
+mod offices {
+    use serde_json::{Value, json};
+
+    pub(super) fn target(prompt: &str) -> Value {
+        let call = |name: &str, arguments: Value| json!([{ "name": name, "arguments": arguments.to_string() }]);
+        let truth = if prompt.starts_with("Create a bar chart of total visits since November 30") {
+            let (day, value) = ("2023-11-30", "total_visits");
+            let plot = json!({
+                "time_min": day, "time_max": day, "value_to_plot": value, "plot_type": "bar"
+            });
+            call("analytics_create_plot", plot)
+        } else if prompt.starts_with("Delete Casey Wilson") {
+            let id = json!({ "customer_id": "00000014" });
+            call("customer_relationship_manager_delete_customer", id)
+        } else {
+            json!([])
+        };
+        let name = "workbench";
+        json!({ "id": 0, "ground_truth": truth, "category": "", "environment_name": name })
+    }
+}
+
+/// The `settings:` with which a kind is like the one that was recorded.
+fn settings(kind: &str, recording: &Path) -> Value {
+    match kind {
+        "workbench" => json!({ "data_dir": recording.parent().unwrap().join("tables") }),
+        _ => json!({}),
+    }
+}
+
 /// The schemas that rows show in their prompts: the properties of an object.
 mod schemas {
     use serde_json::{Value, json};
@@ -125,9 +157,10 @@ fn folder(kind: &str, recording: &Path) -> Folder {
         format!("{row}\n")
     });
     folder.write("tasks.jsonl", &rows.collect::<String>());
+    let settings = settings(kind, recording);
     let yaml = format!(
         "models: {{ policy: {{ kind: replay, settings: {{ path: '{}' }} }} }}
-environments: {{ world: {{ kind: {kind} }} }}
+environments: {{ world: {{ kind: {kind}, settings: {settings} }} }}
 agents:
   solver:
     kind: tool_loop
@@ -239,6 +272,71 @@ fn structured_outputs_replays_as_recorded() {
 }
 
 #[test]
+fn workbench_replays_as_recorded() {
+    replays_as_recorded("workbench");
+}
+
+/// The datasets of NeMo Gym run, and their own reference calls earn 1.
+#[test]
+fn workbench_solves_its_dataset_by_the_reference_calls() {
+    let Some(tasks) = recording_file("workbench", "tasks.jsonl") else { return };
+    let folder = Folder::new();
+    let gold = lines(&tasks).into_iter().map(|row| {
+        let call = |(index, call): (usize, &Value)| {
+            let (name, arguments) = (&call["name"], &call["arguments"]);
+            let id = format!("call_{index}");
+            json!([{ "type": "function_call", "call_id": id, "name": name, "arguments": arguments }])
+        };
+        let truth = row["ground_truth"].as_array().unwrap();
+        let mut turns: Vec<_> = truth.iter().enumerate().map(call).collect();
+        let text = json!([{ "type": "output_text", "text": "Done.", "annotations": [] }]);
+        turns.push(json!([{ "type": "message", "id": "m", "role": "assistant", "content": text }]));
+        format!("{}\n", json!({ "turns": turns }))
+    });
+    folder.write("gold.jsonl", &gold.collect::<String>());
+    let yaml = format!(
+        "models: {{ policy: {{ kind: replay, settings: {{ path: gold.jsonl, match: order }} }} }}
+environments: {{ world: {{ kind: workbench, settings: {} }} }}
+agents:
+  solver:
+    kind: tool_loop
+    environment: world
+    model: policy
+    datasets: [{{ name: recorded, type: example, path: '{}' }}]
+collect: {{ output: out.jsonl }}
+",
+        settings("workbench", &tasks),
+        tasks.display()
+    );
+    folder.write("config.yaml", &yaml);
+    folder.run(&["collect", "--config", "config.yaml"]).exits_with(0);
+    let records = lines(&folder.path("out.jsonl"));
+    assert_eq!(records.len(), lines(&tasks).len());
+    for record in records {
+        assert_eq!(record["reward"], 1.0, "{record}");
+    }
+}
+
+/// Our tools have the names and the arguments of those that NeMo Gym's datasets offer.
+#[test]
+fn workbench_has_the_tools_that_its_dataset_offers() {
+    let Some(tasks) = recording_file("workbench", "tasks.jsonl") else { return };
+    let shape = |tool: &Value| {
+        let kind = |(name, schema): (&String, &Value)| (name.clone(), schema["type"].clone());
+        let properties = tool["parameters"]["properties"].as_object().unwrap();
+        let properties: Vec<_> = properties.iter().map(kind).collect();
+        let (name, required) = (tool["name"].clone(), tool["parameters"]["required"].clone());
+        (name, required, tool["strict"].clone(), properties)
+    };
+    let ours = rehearsal::kinds().tools("workbench").unwrap();
+    let ours: Vec<Value> = serde_json::from_str(ours.get()).unwrap();
+    for row in lines(&tasks) {
+        let theirs = row["responses_create_params"]["tools"].as_array().unwrap();
+        assert!(theirs.iter().map(shape).eq(ours.iter().map(shape)));
+    }
+}
+
+#[test]
 fn recorded_rewards_are_verified_again() {
     for kind in [
         "simple_weather",
@@ -248,6 +346,7 @@ fn recorded_rewards_are_verified_again() {
         "mcqa",
         "instruction_following",
         "structured_outputs",
+        "workbench",
     ] {
         verifies_as_recorded(kind);
     }

@@ -12,8 +12,9 @@
 //! | `rollouts.jsonl` | for each row a `response`, and the verdict that is expected: `reward` and extras |
 //!
 //! A rollout that has no `reward` is one whose verification must fail, with these extras. What is expected
-//! of an extra that is an object may leave keys out. A folder may have a `malformed.jsonl` instead of tasks
-//! and rollouts: rows of which each must be refused.
+//! of an extra that is an object may leave keys out. Where tools matter, a folder has a `gold.jsonl` too, what
+//! a model says in each rollout, and the `rollouts.jsonl` hold the outputs that are expected of its calls. A
+//! folder may have a `malformed.jsonl` instead of tasks and rollouts: rows of which each must be refused.
 //!
 //! `ROWS` is how many rollouts it makes in all. The seed is fixed, so a run can be repeated; the variables
 //! `DIFFERENTIAL_SEED` and `DIFFERENTIAL_ROWS` ask for others. A line `# Requires: a==1 b==2` names what
@@ -129,6 +130,61 @@ fn compare(kind: &str, folder: &Path) -> (usize, Vec<String>) {
     (expected.len(), wrong.collect())
 }
 
+/// Has a model make the calls of one folder's rollouts. Returns how many there are, and which are answered
+/// otherwise than expected.
+fn compare_answers(kind: &str, folder: &Path) -> (usize, Vec<String>) {
+    let files = Folder::new();
+    let settings = std::fs::read_to_string(folder.join("settings.json")).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (gold, tasks) = (path("gold.jsonl"), path("tasks.jsonl"));
+    let yaml = format!(
+        "models: {{ gold: {{ kind: replay, settings: {{ path: '{gold}', match: order }} }} }}
+environments: {{ world: {{ kind: {kind}, settings: {settings} }} }}
+agents:
+  solver:
+    kind: tool_loop
+    environment: world
+    model: gold
+    datasets: [{{ name: generated, type: example, path: '{tasks}' }}]
+collect: {{ output: out.jsonl }}
+"
+    );
+    files.write("config.yaml", &yaml);
+    files.run(&["collect", "--config", "config.yaml"]).exits_with(0);
+    let line = |record: &Value| {
+        let task = record["rehearsal"]["task"].as_str().unwrap();
+        task.rsplit('/').next().unwrap().parse::<usize>().unwrap()
+    };
+    let mut found = lines(&files.path("out.jsonl"));
+    found.sort_by_key(line);
+    let expected = lines(&folder.join("rollouts.jsonl"));
+    assert_eq!(found.len(), expected.len());
+    let (mut calls, mut wrong) = (0, Vec::new());
+    for (expected, found) in expected.iter().zip(&found) {
+        let (expected, found) = (outputs(expected), outputs(found));
+        assert_eq!(expected.len(), found.len());
+        calls += expected.len();
+        let pairs = expected.iter().zip(&found).filter(|(expected, found)| expected.1 != found.1);
+        let text = |((call, expected), (_, found)): (&(Value, Value), &(Value, Value))| {
+            format!(
+                "{} {}\n  expected {expected}\n  found {found}",
+                call["name"], call["arguments"]
+            )
+        };
+        // What follows a wrong answer may follow from it.
+        wrong.extend(pairs.map(text).take(1));
+    }
+    (calls, wrong)
+}
+
+/// The calls of a rollout and what they are answered.
+fn outputs(rollout: &Value) -> Vec<(Value, Value)> {
+    let items = rollout["response"]["output"].as_array().unwrap();
+    let of_type = |name: &'static str| items.iter().filter(move |item| item["type"] == name);
+    let answers = of_type("function_call_output").map(|answer| answer["output"].clone());
+    of_type("function_call").cloned().zip(answers).collect()
+}
+
 /// Offers rows that are malformed. Returns those that were taken all the same.
 fn refused(kind: &str, folder: &Path, rows: &str) -> Vec<String> {
     let response = "{\"response\":{\"id\":\"r\",\"output\":[]}}\n";
@@ -189,8 +245,13 @@ fn agrees(kind: &str) {
         let (more, found) = compare(kind, &path);
         rows += more;
         wrong.extend(found);
+        if path.join("gold.jsonl").exists() {
+            let (more, found) = compare_answers(kind, &path);
+            rows += more;
+            wrong.extend(found);
+        }
     }
-    assert!(rows >= 2000, "{kind}: only {rows} rollouts were generated");
+    assert!(rows >= 2000, "{kind}: only {rows} verdicts and answers were generated");
     let shown = wrong[..wrong.len().min(SHOWN_MAX)].join("\n");
     assert!(wrong.is_empty(), "{kind}: {} of {rows} differ:\n{shown}", wrong.len());
 }
@@ -213,4 +274,9 @@ fn instruction_following_agrees_with_nltk_and_langdetect() {
 #[test]
 fn structured_outputs_agrees_with_pythons_json_schema_and_parsers() {
     agrees("structured_outputs");
+}
+
+#[test]
+fn workbench_agrees_with_pandas() {
+    agrees("workbench");
 }

@@ -5,6 +5,9 @@
 //! recorded trajectory is cut into model calls: a run of items that the model made, up to the next
 //! tool output, is one call, so calls made in parallel stay together.
 //!
+//! The gold answers of example tasks, `{"turns": [[item, …], …]}` with a turn for each model call, will do
+//! as well; they have no prompt, so `match` must be `order`.
+//!
 //! Which recorded rollout answers is found by `match`, and the history tells how many of its calls
 //! have been given back. The model itself keeps nothing, so an attempt that is made again replays
 //! exactly.

@@ -15,6 +15,7 @@ pub mod structured_outputs;
 mod transcript;
 #[cfg(test)]
 mod trials;
+pub mod workbench;
 
 use framework::kinds::Kinds;
 
@@ -30,4 +31,5 @@ pub fn register(kinds: Kinds) -> Kinds {
         .environment::<simple_weather::SimpleWeather>()
         .environment::<stateful_counter::StatefulCounter>()
         .environment::<structured_outputs::StructuredOutputs>()
+        .environment::<workbench::Workbench>()
 }

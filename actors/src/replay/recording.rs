@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use framework::responses::{CreateParams, Fields, Item, Response};
 use framework::task::{RolloutKey, TaskId};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::prompt::Prompt;
 use crate::turn;
@@ -186,6 +187,9 @@ struct Provenance {
 impl Recorded {
     fn parse(line: usize, text: &str) -> Result<Self, String> {
         let record = Fields::parse(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        if let Some(turns) = record.get_set("turns") {
+            return Self::of_turns(line, turns.get());
+        }
         let response = record.get_set("response").ok_or("`response` is missing")?;
         let mut response =
             Response::parse(response.get()).map_err(|error| format!("`response`: {error}"))?;
@@ -196,6 +200,20 @@ impl Recorded {
         let key = provenance.map(|Provenance { task, repeat }| RolloutKey { task, repeat });
         let calls = turn::calls(&output).map(Box::from).collect();
         Ok(Self { line, prompt: prompt(&record)?, key, calls, response })
+    }
+
+    /// A gold answer: the items of each model call, without a prompt.
+    fn of_turns(line: usize, turns: &str) -> Result<Self, String> {
+        let wrong = |error: &dyn fmt::Display| format!("`turns`: {error}");
+        let turns: Vec<Vec<&RawValue>> =
+            serde_json::from_str(turns).map_err(|error| wrong(&error))?;
+        let items = |turn: Vec<&RawValue>| {
+            turn.into_iter().map(|item| Item::parse(item.get())).collect::<Result<Box<_>, _>>()
+        };
+        let calls = turns.into_iter().map(items).collect::<Result<_, _>>();
+        let calls = calls.map_err(|error| wrong(&error))?;
+        let response = Response::new("resp_gold", "gold".into(), Vec::new());
+        Ok(Self { line, prompt: Prompt::of_items(&[]), key: None, calls, response })
     }
 
     /// How many model calls it holds.
@@ -262,6 +280,8 @@ mod tests {
                 "`responses_create_params`: `input` is missing",
             ),
             (r#"{"response":{"id":"r","output":[{}]}}"#, "`response`: response `output[0]`"),
+            (r#"{"turns":[{}]}"#, "`turns`: invalid type"),
+            (r#"{"turns":[[{}]]}"#, "`turns`: "),
             (r#"{"response":{"id":"r","output":[]},"rehearsal":{}}"#, "`rehearsal`: missing field"),
         ] {
             let error = read(line).unwrap_err().to_string();

@@ -337,6 +337,29 @@ for text in json.load(sys.stdin):
     }
 
     #[test]
+    fn who_takes_any_arguments_gets_them_all_however_they_are_read() {
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[schemars(extend("additionalProperties" = true))]
+        struct Any {
+            b: Option<f64>,
+            #[serde(flatten)]
+            #[schemars(skip)]
+            others: std::collections::BTreeMap<String, serde_json::Value>,
+        }
+        let schema = schema_of::<Any>();
+        for (text, b) in
+            [(r#"{"a":[1],"b":2,"c":null}"#, 2.0), (r#"{"a":[1],"b":"2","c":null}"#, 2.0)]
+        {
+            let read: Any = parse_arguments(&schema, text).unwrap();
+            assert_eq!(read.b, Some(b), "{text}");
+            let others = serde_json::to_string(&read.others).unwrap();
+            assert_eq!(others, r#"{"a":[1],"c":null}"#, "{text}");
+        }
+        let error = parse_arguments::<Any>(&schema, r#"{"a":NaN}"#).unwrap_err().into_text();
+        assert!(error.contains("ValueError"), "{error}");
+    }
+
+    #[test]
     fn no_float_is_off_by_a_bit() {
         #[derive(Deserialize, JsonSchema)]
         struct Arguments {

@@ -47,7 +47,8 @@ pub struct Tool<E: Environment> {
     /// What the arguments are read by.
     schema: Schema,
     /// What the model is told instead, if anything.
-    offered: Option<Schema>,
+    offered: Option<serde_json::Value>,
+    is_strict: bool,
     ignores_arguments: bool,
     function: Function<E>,
 }
@@ -70,7 +71,19 @@ impl<E: Environment> Tool<E> {
     /// Offers the model the schema of another type than the one that its arguments are read as: a
     /// tool may take more than it asks for.
     pub fn offered_as<A: JsonSchema>(&mut self) -> &mut Self {
-        self.offered = Some(schema_of::<A>());
+        self.offered(schema_of::<A>().as_value().clone())
+    }
+
+    /// Offers the model this JSON Schema, for arguments that are read as they come.
+    pub fn offered(&mut self, schema: serde_json::Value) -> &mut Self {
+        self.offered = Some(schema);
+        self
+    }
+
+    /// Offers the tool as one whose calls need not fit its schema strictly, so that arguments may be
+    /// left out.
+    pub fn lenient(&mut self) -> &mut Self {
+        self.is_strict = false;
         self
     }
 
@@ -252,8 +265,15 @@ impl<E: Environment> Tools<E> {
     fn push(&mut self, name: &'static str, schema: Schema, function: Function<E>) -> &mut Tool<E> {
         assert!(self.find(name).is_none(), "two tools are named `{name}`");
         let description = schema.description().unwrap_or_default().to_owned();
-        let (offered, ignores_arguments) = (None, false);
-        let tool = Tool { name, description, schema, offered, ignores_arguments, function };
+        let tool = Tool {
+            name,
+            description,
+            schema,
+            offered: None,
+            is_strict: true,
+            ignores_arguments: false,
+            function,
+        };
         self.entries.push(tool);
         self.entries.last_mut().expect("a tool was just added")
     }
@@ -300,8 +320,8 @@ struct Spec<'a> {
 
 impl<'a, E: Environment> From<&'a Tool<E>> for Spec<'a> {
     fn from(tool: &'a Tool<E>) -> Self {
-        let Tool { name, description, schema, offered, .. } = tool;
-        let parameters = offered.as_ref().unwrap_or(schema).as_value();
-        Self { r#type: "function", name, description, parameters, strict: true }
+        let Tool { name, description, schema, offered, is_strict, .. } = tool;
+        let parameters = offered.as_ref().unwrap_or(schema.as_value());
+        Self { r#type: "function", name, description, parameters, strict: *is_strict }
     }
 }

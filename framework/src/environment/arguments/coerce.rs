@@ -128,6 +128,13 @@ impl Walk {
                 None => {}
             }
         }
+        // Keys that a struct does not have are dropped, unless it says that it takes any.
+        if let (Some(Value::Bool(true)), Json::Object(entries)) =
+            (schema.get("additionalProperties"), value)
+        {
+            let others = entries.iter().filter(|(key, _)| !properties.contains_key(&**key));
+            fields.extend(others.cloned());
+        }
         Json::Object(fields)
     }
 
