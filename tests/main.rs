@@ -17,3 +17,4 @@ mod rescore;
 mod resume;
 mod support;
 mod tree;
+mod web;
