@@ -33,7 +33,7 @@ environments:
       google_api_key: ${{search_api_key}}
       google_cx: engine
       base_url: http://{address}/customsearch/v1
-      search: {{ retries: 1, rate: null, retry_budget: {{ retries_min: 0, share: 0 }} }}
+      search: {{ retries: 1, rate: null }}
 agents: {{ solver: {{ kind: tool_loop, environment: web, model: policy }} }}
 runtime: {{ shards: 4 }}
 "#
@@ -78,7 +78,6 @@ async fn a_thousand_rollouts_on_all_shards_that_search_the_same_cost_one_request
     assert!(sum("rehearsal_web_refusals_total", &private) >= 1.0);
     assert_eq!(sum("rehearsal_web_requests_total", &["service=\"page\""]), 0.0);
     assert!(!scrape.text().contains("AIza"));
-    runtime.stop().await;
 }
 
 #[test]

@@ -37,6 +37,8 @@
 //! - Text is extracted by a port of the same library: mostly the same words, not always.
 //! - Results and pages are cached, requests are limited in number and time, and those to the search API
 //!   are retried. A page is retried after half a second, not after thirty.
+//! - With `search.on_outage: fail`, a rollout whose searches were not answered fails and is made again;
+//!   there, and by default here, the model reads the error and is scored.
 
 mod address;
 mod api;
@@ -53,6 +55,7 @@ mod searxng;
 mod site;
 mod web;
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 
@@ -71,12 +74,13 @@ use url::ParseError;
 
 use crate::transcript::last_assistant_texts;
 pub use address::Place;
-pub use api::ApiConfig;
+pub use api::{ApiConfig, OnOutage};
 pub use cache::CacheConfig;
+use failure::Cause;
 pub use fetch::FetchConfig;
 pub use local::LocalConfig;
 pub use pace::Rate;
-use web::{NO_PAGE, Web};
+use web::{NO_PAGE, NO_TEXT, Web};
 
 /// Who asks, as servers are told.
 const USER_AGENT: &str = concat!("rehearsal/", env!("CARGO_PKG_VERSION"));
@@ -205,6 +209,14 @@ struct Page<'a> {
 #[derive(Debug)]
 pub struct GoogleSearch {
     web: Arc<Web>,
+    on_outage: OnOutage,
+}
+
+/// What happened in a rollout.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Searches that were not answered, through no fault of the model.
+    unanswered: Cell<u32>,
 }
 
 impl Environment for GoogleSearch {
@@ -212,10 +224,11 @@ impl Environment for GoogleSearch {
     const EVIDENCE: Evidence = Evidence::Transcript;
     type Config = Config;
     type Target = Target;
-    type Session = ();
+    type Session = Session;
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        Ok(Self { web: wiring.shared(|| Web::open(&config, wiring))? })
+        let on_outage = config.search.on_outage;
+        Ok(Self { web: wiring.shared(|| Web::open(&config, wiring))?, on_outage })
     }
 
     fn tools(tools: &mut Tools<Self>) {
@@ -223,16 +236,22 @@ impl Environment for GoogleSearch {
         tools.add_shared("browse", browse);
     }
 
-    async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
-        self.web.ready().await.map_err(EnvironmentError::permanent)
+    async fn open(&self, _: &Target) -> Result<Session, EnvironmentError> {
+        self.web.ready().await.map_err(EnvironmentError::permanent)?;
+        Ok(Session::default())
     }
 
     async fn verify(
         &self,
-        (): (),
+        session: Session,
         target: &Target,
         response: &Response,
     ) -> Result<Verdict, EnvironmentError> {
+        let unanswered = session.unanswered.get();
+        if unanswered > 0 && self.on_outage == OnOutage::Fail {
+            let text = format!("{unanswered} searches were not answered");
+            return Err(EnvironmentError::temporary(text));
+        }
         let text = last_assistant_texts(response).concat();
         let option = boxed(&text);
         let is_right = option == Some(&*target.expected_answer);
@@ -249,14 +268,19 @@ fn boxed(text: &str) -> Option<&str> {
 
 async fn search(
     environment: &GoogleSearch,
-    (): &(),
+    session: &Session,
     Search { query }: Search,
 ) -> Result<Box<serde_json::value::RawValue>, ToolError> {
     if query.len() > ARGUMENT_MAX {
         return Err(search_failed(&"the query is too long"));
     }
     let results = environment.web.search(&query).await;
-    let results = results.map_err(|failure| search_failed(&failure))?;
+    let results = results.map_err(|failure| {
+        if failure.cause != Cause::Request {
+            session.unanswered.update(|unanswered| unanswered + 1);
+        }
+        search_failed(&failure)
+    })?;
     Ok(raw(&Found { search_results: &results }))
 }
 
@@ -267,7 +291,7 @@ fn search_failed(what: &dyn std::fmt::Display) -> ToolError {
 
 async fn browse(
     environment: &GoogleSearch,
-    (): &(),
+    _: &Session,
     Browse { url }: Browse,
 ) -> Result<Box<serde_json::value::RawValue>, ToolError> {
     let Some(url) = read_url(&url) else { return Err(browse_failed(NO_PAGE)) };
@@ -276,8 +300,10 @@ async fn browse(
     Ok(raw(&Page { page_content: &page }))
 }
 
-fn browse_failed(text: &str) -> ToolError {
-    ToolError::text(raw(&Page { page_content: text }).get())
+fn browse_failed(what: &str) -> ToolError {
+    let is_whole = [NO_PAGE, NO_TEXT].contains(&what);
+    let text = if is_whole { what.to_owned() } else { format!("Error: Unexpected error = {what}") };
+    ToolError::text(raw(&Page { page_content: &text }).get())
 }
 
 fn raw(value: &impl Serialize) -> Box<serde_json::value::RawValue> {

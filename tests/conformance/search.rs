@@ -82,6 +82,10 @@ collect: {{ output: out.jsonl, max_in_flight: 1 }}
     );
     folder.write("config.yaml", &yaml);
     folder.run(&["collect", "--config", "config.yaml"]).exits_with(0);
+    let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
+    let files = ["--rollouts", recording.to_str().unwrap(), "--output", "scored.jsonl"];
+    let verified = folder.run(&[&arguments[..], &files].concat());
+    verified.exits_with(0).says(&["0 differ from their recorded reward", "0 left out"]);
     let mut replayed = lines(&folder.path("out.jsonl"));
     replayed.sort_by_key(|record| record["rehearsal"]["task"].to_string());
     assert_eq!(replayed.len(), records.len());

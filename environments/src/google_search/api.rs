@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::failure::{Failure, MASK, Redactor};
+use super::failure::{Cause, Failure, MASK, Redactor};
 use super::pace::{Pace, Rate};
 
 /// The pause before the first retry; it doubles with each further one.
@@ -38,6 +38,9 @@ pub struct ApiConfig {
     /// How often a request is sent again after a failure that may pass: no connection, no answer in
     /// time, 429 or 5xx. Default: 2.
     pub retries: u32,
+    /// What it means for a rollout that a search failed because the API was down, or did not let us
+    /// ask. Default: `tell`.
+    pub on_outage: OnOutage,
     /// How often the API is asked, over all shards; null: as often as it comes. Default: 100 requests
     /// a minute, which is what Google allows at first.
     pub rate: Option<Rate>,
@@ -59,6 +62,7 @@ impl Default for ApiConfig {
         Self {
             timeout: TimeSpan::from_secs(10),
             retries: 2,
+            on_outage: OnOutage::Tell,
             rate: Some(Rate::new(requests, TimeSpan::from_secs(60))),
             at_once: NonZeroUsize::MIN.saturating_add(31),
             answer_max: ByteSize::from_bytes(4 << 20),
@@ -66,6 +70,16 @@ impl Default for ApiConfig {
             breaker: BreakerConfig::default(),
         }
     }
+}
+
+/// What it means for a rollout that a search was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOutage {
+    /// The model reads so, and the rollout is scored, as in NeMo Gym.
+    Tell,
+    /// The model reads so, and the rollout fails: it is made again, and never scored.
+    Fail,
 }
 
 /// A door to one API.
@@ -162,7 +176,7 @@ impl Api {
         let status = result.as_ref().map_or_else(|fault| fault.status, |_| "ok");
         self.metrics.request(status, started.elapsed());
         match &result {
-            Err(fault) if fault.failure.is_outage => admission.failed(&fault.failure),
+            Err(fault) if fault.failure.cause == Cause::Outage => admission.failed(&fault.failure),
             Ok(_) | Err(_) => admission.succeeded(),
         }
         result
@@ -235,10 +249,13 @@ impl Api {
         let kind = if status.is_server_error() { "Server" } else { "Client" };
         let (code, reason) = (status.as_u16(), status.canonical_reason().unwrap_or_default());
         let text = format!("{code} {kind} Error: {reason} for url: {}", self.shown(params));
-        let is_outage = status.is_server_error();
-        let may_pass = is_outage || status == StatusCode::TOO_MANY_REQUESTS;
+        let may_pass = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         let retry = may_pass.then(|| wait.unwrap_or_default());
-        let failure = if is_outage { Failure::outage(text) } else { Failure::refused(text) };
+        let failure = match code {
+            401 | 402 | 403 | 429 => Failure::not_allowed(text),
+            400..=499 => Failure::refused(text),
+            _ => Failure::outage(text),
+        };
         Fault { failure, status: status_kind(status), retry }
     }
 }

@@ -18,19 +18,34 @@ pub(crate) const MASK: &str = "***";
 #[error("{text}")]
 pub(crate) struct Failure {
     text: String,
-    /// Whether the service, and not what it was asked, is the reason.
-    pub(crate) is_outage: bool,
+    pub(crate) cause: Cause,
+}
+
+/// Who is the reason for a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// What was asked.
+    Request,
+    /// What we are allowed: a key, a quota, a rate.
+    Allowance,
+    /// The service, or the way to it.
+    Outage,
 }
 
 impl Failure {
     /// A failure of the service: another call may fare better.
     pub(crate) fn outage(text: impl fmt::Display) -> Self {
-        Self { text: text.to_string(), is_outage: true }
+        Self { text: text.to_string(), cause: Cause::Outage }
     }
 
     /// A failure of this request.
     pub(crate) fn refused(text: impl fmt::Display) -> Self {
-        Self { text: text.to_string(), is_outage: false }
+        Self { text: text.to_string(), cause: Cause::Request }
+    }
+
+    /// A failure for want of a key, a quota or a turn.
+    pub(crate) fn not_allowed(text: impl fmt::Display) -> Self {
+        Self { text: text.to_string(), cause: Cause::Allowance }
     }
 }
 

@@ -30,7 +30,7 @@ use super::{BackendKind, Config};
 /// What a model reads where no page could be had.
 pub(crate) const NO_PAGE: &str = "No HTML found";
 /// What it reads where there is nothing to read on the page.
-const NO_TEXT: &str = "No text found";
+pub(crate) const NO_TEXT: &str = "No text found";
 /// Names are looked up on so many threads at once.
 const LOOKUPS_MAX: usize = 64;
 
@@ -129,7 +129,8 @@ impl Web {
         ask: impl Future<Output = Result<Arc<str>, Arc<Failure>>> + Send + 'static,
     ) -> Result<Arc<str>, Arc<Failure>> {
         let wait_max = self.wait_max;
-        let late = move || Arc::new(Failure::outage(format_args!("no answer within {wait_max}")));
+        let late =
+            move || Arc::new(Failure::not_allowed(format_args!("no answer within {wait_max}")));
         // What nobody can wait for any more is given up there too.
         let asked = self.runtime.spawn(async move {
             timeout(wait_max.duration(), ask).await.unwrap_or_else(|_| Err(late()))
@@ -161,13 +162,13 @@ impl Desk {
         match &self.source {
             Source::Google(_, fetcher) | Source::Searxng(_, fetcher) => {
                 let page = fetcher.fetch(url).await.map_err(|fault| match fault {
-                    Fault::Refused(refusal) => Failure::refused(browse_error(&refusal)),
+                    Fault::Refused(refusal) => Failure::refused(refusal),
                     Fault::Failed { .. } => Failure::refused(NO_PAGE),
                 })?;
                 self.cpu.run(move || page.text()).await.map_err(|no_text| match no_text {
                     NoText::NoPage => Failure::refused(NO_PAGE),
                     NoText::Empty => Failure::refused(NO_TEXT),
-                    NoText::TooComplex => Failure::refused(browse_error(&no_text)),
+                    NoText::TooComplex => Failure::refused(no_text),
                 })
             }
             Source::Local(local) => {
@@ -177,11 +178,6 @@ impl Desk {
             }
         }
     }
-}
-
-/// What a model reads where something else went wrong with a page.
-fn browse_error(what: &dyn std::fmt::Display) -> String {
-    format!("Error: Unexpected error = {what}")
 }
 
 /// Starts a thread with a runtime that runs until the sender is dropped.

@@ -14,7 +14,9 @@ use tantivy::schema::{
     Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
 };
 use tantivy::snippet::SnippetGenerator;
-use tantivy::{DocAddress, IndexReader, IndexWriter, Searcher, TantivyDocument, Term};
+use tantivy::{
+    DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term,
+};
 
 use super::super::failure::Failure;
 use super::super::page::cut;
@@ -93,7 +95,7 @@ impl Index {
             Some(folder) => open_folder(folder, schema)?,
         };
         update(&index, fields, corpus)?;
-        let reader = index.reader()?;
+        let reader = reader(&index)?;
         Ok(Self { index, reader, fields, base_url, hits_max })
     }
 
@@ -200,6 +202,11 @@ fn open_folder(folder: &Path, schema: Schema) -> Result<tantivy::Index, IndexErr
     tantivy::Index::open_or_create(directory, schema).map_err(|error| failed(&error))
 }
 
+/// A reader of what has been written so far; a watch for more would cost a thread.
+fn reader(index: &tantivy::Index) -> tantivy::Result<IndexReader> {
+    index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()
+}
+
 /// Reads the documents that have changed, and forgets those that are gone.
 fn update(index: &tantivy::Index, fields: Fields, corpus: &Corpus) -> Result<(), IndexError> {
     let mut known = known(index, fields)?;
@@ -235,7 +242,7 @@ fn update(index: &tantivy::Index, fields: Fields, corpus: &Corpus) -> Result<(),
 
 /// The documents that the index holds: paths and stamps.
 fn known(index: &tantivy::Index, fields: Fields) -> Result<HashMap<String, String>, IndexError> {
-    let searcher = index.reader()?.searcher();
+    let searcher = reader(index)?.searcher();
     let mut known = HashMap::new();
     for segment in searcher.segment_readers() {
         let store = segment.get_store_reader(1)?;

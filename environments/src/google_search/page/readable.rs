@@ -17,6 +17,9 @@ use super::{NoText, shape};
 
 /// Below this many characters trafilatura falls back on text without structure.
 const SHORT: usize = 250;
+/// Longer pages are read by trafilatura's own rules alone, not by two others for comparison: that takes
+/// seconds, and changes little where there is so much to read.
+const COMPARED_MAX: usize = 4 << 20;
 /// So far into a page its title is looked for.
 const HEAD: usize = 64 << 10;
 
@@ -32,7 +35,7 @@ pub(crate) struct Reading {
 /// Reads HTML.
 pub(crate) fn read_html(html: &str) -> Result<Reading, NoText> {
     shape::check(html)?;
-    let options = Options::default().with_fallback(true);
+    let options = Options::default().with_fallback(html.len() <= COMPARED_MAX);
     let text = extract(html, options.clone())?;
     if text.chars().count() >= SHORT {
         return Ok(Reading { title: title(html), text });

@@ -36,14 +36,14 @@ fn shard(settings: &Value, wiring: &Wiring) -> GoogleSearch {
 
 /// What a model reads as the results of a search.
 async fn ask(environment: &GoogleSearch, query: &str) -> String {
-    let answer = search(environment, &(), Search { query: query.to_owned() }).await;
+    let answer = search(environment, &Session::default(), Search { query: query.to_owned() }).await;
     let text = answer.map_or_else(ToolError::into_text, |answer| answer.get().to_owned());
     let answer: Value = serde_json::from_str(&text).unwrap();
     answer["search_results"].as_str().unwrap().to_owned()
 }
 
 async fn read(environment: &GoogleSearch, url: &str) -> String {
-    let answer = browse(environment, &(), Browse { url: url.to_owned() }).await;
+    let answer = browse(environment, &Session::default(), Browse { url: url.to_owned() }).await;
     let text = answer.map_or_else(ToolError::into_text, |answer| answer.get().to_owned());
     let answer: Value = serde_json::from_str(&text).unwrap();
     answer["page_content"].as_str().unwrap().to_owned()
@@ -287,12 +287,39 @@ async fn a_call_waits_no_longer_than_allowed_whatever_it_waits_for() {
         .await;
     let late = "Error: Unexpected error - no answer within 300ms";
     let settings = google(&site, json!({ "wait_max": "300ms" }));
+    let environment = shard(&settings, &Wiring::detached("pages"));
+    let page = read(&environment, &site.url("/?q=hang")).await;
+    assert_eq!(page, "Error: Unexpected error = no answer within 300ms");
     assert_eq!(ask(&shard(&settings, &Wiring::detached("web")), "hang").await, late);
     let rate = json!({ "wait_max": "300ms", "search": { "rate": { "requests": 1, "per": "1h" } } });
     let environment = shard(&google(&site, rate), &Wiring::detached("web"));
     assert_eq!(ask(&environment, "terns").await, "{}");
     assert_eq!(ask(&environment, "gulls").await, late);
-    assert_eq!(site.paths().len(), 2, "a request that has no turn is not sent");
+    assert_eq!(site.paths().len(), 3, "a request that has no turn is not sent");
+}
+
+#[tokio::test]
+async fn a_rollout_fails_for_an_outage_only_if_it_shall() {
+    let site = Site::start(|path| {
+        let query = path.rsplit_once("q=").unwrap().1;
+        answer(query.parse().unwrap(), "", "{}")
+    })
+    .await;
+    for (on_outage, query, is_scored) in [
+        ("tell", "500", true),
+        ("fail", "500", false),
+        ("fail", "403", false),
+        ("fail", "429", false),
+        ("fail", "400", true),
+        ("fail", "200", true),
+    ] {
+        let settings = google(&site, json!({ "search": { "on_outage": on_outage } }));
+        let mut trial = trial(&settings).await;
+        trial.call("search", &json!({ "query": query }).to_string()).await;
+        let verdict = trial.verify().await;
+        assert_eq!(verdict.is_ok(), is_scored, "{on_outage} {query}");
+        assert!(verdict.map_or_else(|error| error.is_retryable(), |_| true));
+    }
 }
 
 #[tokio::test]
