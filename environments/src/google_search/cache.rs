@@ -45,13 +45,13 @@ impl Default for CacheConfig {
 /// The answers of one service, by what was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
-    cache: Cache<Box<str>, Arc<str>>,
+    cache: Cache<Arc<str>, Arc<str>>,
     metrics: WebMetrics,
 }
 
 impl Answers {
     pub(crate) fn new(bytes_max: ByteSize, kept_for: TimeSpan, metrics: WebMetrics) -> Self {
-        let weigh = |key: &Box<str>, text: &Arc<str>| {
+        let weigh = |key: &Arc<str>, text: &Arc<str>| {
             u32::try_from(key.len() + text.len() + OVERHEAD).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder().weigher(weigh).max_capacity(bytes_max.bytes());

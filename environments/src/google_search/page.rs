@@ -122,7 +122,7 @@ impl RawPage {
             return Err(NoText::NoPage);
         }
         let text = decode(&bytes, media.charset());
-        let head = &text[..text.floor_char_boundary(HEAD)];
+        let (head, _) = split(&text, HEAD);
         if head.contains('\0') {
             return Err(NoText::NoPage);
         }
@@ -150,6 +150,12 @@ impl RawPage {
             Ok(_) | Err(_) => Err(NoText::NoPage),
         }
     }
+}
+
+/// A text's first so many bytes, or a few less where a character would be cut, and the rest.
+fn split(text: &str, bytes: usize) -> (&str, &str) {
+    let at = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.split_at(at.unwrap_or_default())
 }
 
 /// Whether text says at its very beginning that it is HTML.

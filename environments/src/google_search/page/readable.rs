@@ -13,7 +13,7 @@ use scraper::node::Node;
 use scraper::{Html, Selector};
 use trafilatura::{Config, Options};
 
-use super::{NoText, shape};
+use super::{NoText, shape, split};
 
 /// Below this many characters trafilatura falls back on text without structure.
 const SHORT: usize = 250;
@@ -65,7 +65,7 @@ fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
 /// What stands in the `title` element.
 fn title(html: &str) -> String {
     let selector = Selector::parse("title").expect("it is a selector");
-    let document = Html::parse_document(&html[..html.floor_char_boundary(HEAD)]);
+    let document = Html::parse_document(split(html, HEAD).0);
     let title = document.select(&selector).next().map(|title| title.text().collect::<String>());
     spaced(&title.unwrap_or_default())
 }

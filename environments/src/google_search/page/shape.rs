@@ -13,7 +13,7 @@ use html5ever::driver::{Parser, parse_document};
 use html5ever::tendril::{StrTendril, TendrilSink as _};
 use scraper::{Html, HtmlTreeSink};
 
-use super::NoText;
+use super::{NoText, split};
 
 /// So many bytes are parsed between two looks. Few, since one tag can make as many nodes as there are
 /// formatting elements open.
@@ -34,7 +34,7 @@ pub(super) fn check(html: &str) -> Result<(), NoText> {
     let mut parser = parse_document(sink, html5ever::ParseOpts::default());
     let mut rest = html;
     while !rest.is_empty() {
-        let (step, later) = rest.split_at(rest.floor_char_boundary(STEP));
+        let (step, later) = split(rest, STEP);
         parser.process(StrTendril::from_slice(step));
         rest = later;
         if started.elapsed() > TIME_MAX || is_too_large(&parser) {
