@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rehearsal::environments::google_search::GoogleSearch;
 use rehearsal::environments::instruction_following::InstructionFollowing;
 use rehearsal::environments::mcqa::Mcqa;
 use rehearsal::environments::structured_outputs::StructuredOutputs;
@@ -105,6 +106,7 @@ async fn main() -> Result<(), Failure> {
     // Cargo passes `--bench` along.
     let chosen: Vec<_> = std::env::args().skip(1).filter(|kind| !kind.starts_with('-')).collect();
     println!("{:<34} {:>13} {:>13} {:>13}", "verifier", "on one core", "p50", "p99");
+    measure::<GoogleSearch>(&chosen, "{}").await?;
     measure::<InstructionFollowing>(&chosen, "{}").await?;
     measure::<Mcqa>(&chosen, "{}").await?;
     measure::<StructuredOutputs>(&chosen, "{}").await?;

@@ -5,6 +5,7 @@
 //! are not the answers to the tasks that stand beside them, so targets are derived from the prompts.
 
 mod judge;
+mod search;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,9 @@ fn lines(path: &Path) -> Vec<Value> {
 
 fn prompt(record: &Value) -> &str {
     let input = &record["responses_create_params"]["input"];
+    if let Some(text) = input.as_str() {
+        return text;
+    }
     input.as_array().unwrap().last().unwrap()["content"].as_str().unwrap()
 }
 

@@ -19,3 +19,4 @@ mod rescore;
 mod resume;
 mod support;
 mod tree;
+mod web;

@@ -6,6 +6,7 @@ pub(crate) mod ledger;
 pub(crate) mod records;
 pub(crate) mod scene;
 pub(crate) mod scrape;
+pub(crate) mod site;
 
 use std::time::{Duration, Instant};
 

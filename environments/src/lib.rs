@@ -4,6 +4,7 @@
 //! text that a model reads; each file lists where it differs and why.
 
 pub mod equivalence_llm_judge;
+pub mod google_search;
 pub mod instruction_following;
 pub mod judge;
 pub mod mcqa;
@@ -24,6 +25,7 @@ use framework::kinds::Kinds;
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
+        .environment::<google_search::GoogleSearch>()
         .environment::<instruction_following::InstructionFollowing>()
         .environment::<mcqa::Mcqa>()
         .environment::<multineedle::Multineedle>()

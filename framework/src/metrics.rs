@@ -35,7 +35,7 @@ pub use self::{
     exporter::{Exporter, ExporterError},
     handles::{
         CollectionMetrics, CpuMetrics, EnvironmentMetrics, InFlight, ModelMetrics, RolloutMetrics,
-        ToolMetrics, UNKNOWN_TOOL, worker_killed,
+        ToolMetrics, UNKNOWN_TOOL, WebMetrics, worker_killed,
     },
     http::Page,
 };
@@ -51,6 +51,8 @@ const WORK_SECONDS: &[f64] = &[
     0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
     600.0,
 ];
+const WEB_SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
 const LAG_SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
@@ -136,6 +138,34 @@ static SERVICE_BREAKER_OPENS: Family<Counter, 2> = Family::counter(
     "rehearsal_service_breaker_opens_total",
     ["component", "service"],
     "Times that the circuit breaker of an external service opened.",
+);
+static WEB_REQUESTS: Family<Counter, 3> = Family::counter(
+    "rehearsal_web_requests_total",
+    ["environment", "service", "status"],
+    "Requests that an environment sent to the web, each retry and redirect included, by status: ok or the kind of failure.",
+);
+static WEB_REQUEST_DURATION: Family<Histogram, 2> = Family::histogram(
+    "rehearsal_web_request_duration_seconds",
+    ["environment", "service"],
+    WEB_SECONDS,
+    "Time from sending a request to the web to having its whole answer or its failure.",
+)
+.measured_in(Unit::Seconds);
+static WEB_LOOKUPS: Family<Counter, 3> = Family::counter(
+    "rehearsal_web_lookups_total",
+    ["environment", "service", "result"],
+    "Searches and pages asked for, by result: hit (it was cached), joined (another was asking for the same), miss or late (given up after `wait_max`).",
+);
+static WEB_CACHE_SIZE: Family<Gauge, 2> = Family::gauge(
+    "rehearsal_web_cache_bytes",
+    ["environment", "service"],
+    "Size of the answers that are cached.",
+)
+.measured_in(Unit::Bytes);
+static WEB_REFUSALS: Family<Counter, 2> = Family::counter(
+    "rehearsal_web_refusals_total",
+    ["environment", "reason"],
+    "Pages that were not fetched because of where they are, by reason: scheme, private, denied or not_listed.",
 );
 static MODEL_TOKENS: Family<Counter, 2> = Family::counter(
     "rehearsal_model_tokens_total",
@@ -294,7 +324,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 46] = [
+static DESCRIPTIONS: [Description; 51] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -310,6 +340,11 @@ static DESCRIPTIONS: [Description; 46] = [
     SERVICE_RETRIES_REFUSED.description(),
     SERVICE_BREAKER_STATE.description(),
     SERVICE_BREAKER_OPENS.description(),
+    WEB_REQUESTS.description(),
+    WEB_REQUEST_DURATION.description(),
+    WEB_LOOKUPS.description(),
+    WEB_CACHE_SIZE.description(),
+    WEB_REFUSALS.description(),
     MODEL_TOKENS.description(),
     MODEL_IN_FLIGHT.description(),
     TOOL_CALLS.description(),
@@ -379,6 +414,11 @@ mod tests {
         let cpu = CpuMetrics::new("weather");
         cpu.started(SECOND);
         cpu.ended("ok");
+        let web = WebMetrics::new("weather", "page");
+        web.request("ok", SECOND);
+        web.lookup("hit");
+        web.refused("private");
+        web.cached(1);
         CollectionMetrics::new().records_written(1);
         worker_killed("python", "deadline");
         use_every_actor_handle();

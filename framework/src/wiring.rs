@@ -1,5 +1,6 @@
 //! How components find each other: by name, through handles that exist before anybody has started.
 
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -50,10 +51,13 @@ pub(crate) struct Facilities {
     pub(crate) cpu: Arc<Pool>,
     endpoints: Mutex<BTreeMap<EndpointKey, Arc<Endpoint>>>,
     permits: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    shared: Mutex<BTreeMap<SharedKey, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The path of the component that asks, and the name of what is asked.
 type EndpointKey = (String, String);
+/// The path of the component that shares something among its shards, and what that is.
+type SharedKey = (String, TypeId);
 
 impl Facilities {
     /// Facilities with no component to find yet.
@@ -62,7 +66,13 @@ impl Facilities {
         let threads_max = runtime.cpu_threads.map_or_else(cores, NonZeroUsize::get);
         let cpu = Pool::new(threads_max, runtime.cpu_queue.get());
         let directory = OnceLock::new();
-        Self { directory, cpu, endpoints: Mutex::default(), permits: Mutex::default() }
+        Self {
+            directory,
+            cpu,
+            endpoints: Mutex::default(),
+            permits: Mutex::default(),
+            shared: Mutex::default(),
+        }
     }
 
     /// How all endpoints stand.
@@ -186,6 +196,27 @@ impl Wiring {
         permits.entry(path).or_insert_with(new).clone()
     }
 
+    /// What this component has once for all shards, such as a cache; one of each type. The first that
+    /// asks makes it, it is kept when the component is rebuilt, and it goes with the runtime. Others
+    /// wait meanwhile, so whatever takes long is begun and not awaited.
+    ///
+    /// # Errors
+    /// Fails if `make` does; the next that asks tries again.
+    pub fn shared<T: Send + Sync + 'static>(
+        &self,
+        make: impl FnOnce() -> Result<T, BuildError>,
+    ) -> Result<Arc<T>, BuildError> {
+        let shared = &self.facilities.shared;
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (format!("{}/{}", self.section, self.name), TypeId::of::<T>());
+        if let Some(made) = shared.get(&key) {
+            return Ok(made.clone().downcast().expect("the key holds its type"));
+        }
+        let made = Arc::new(make()?);
+        shared.insert(key, made.clone());
+        Ok(made)
+    }
+
     /// What an agent is wired to.
     pub(crate) fn ports(&self, model: &str, environment: &str) -> Result<Ports, BuildError> {
         let ports = self.directory().environments.get(environment);
@@ -205,6 +236,19 @@ impl Wiring {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_component_shares_is_made_once_for_all_shards_and_never_for_another() {
+        let facilities = Arc::new(Facilities::new(&RuntimeSpec::default()));
+        let wiring = |name, shard| Wiring::new("environments", name, shard, &facilities);
+        let failed = wiring("x", 0).shared::<u32>(|| Err(BuildError::new("no")));
+        assert!(failed.is_err());
+        let first = wiring("x", 0).shared(|| Ok(1_u32)).unwrap();
+        let again = wiring("x", 1).shared::<u32>(|| panic!("it is there")).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        assert_eq!(*wiring("x", 0).shared(|| Ok(2_u64)).unwrap(), 2);
+        assert_eq!(*wiring("y", 0).shared(|| Ok(3_u32)).unwrap(), 3);
+    }
 
     #[test]
     fn each_service_of_each_component_has_a_health_of_its_own_kept_for_its_next_life() {

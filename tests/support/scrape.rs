@@ -15,6 +15,11 @@ impl Scrape {
         Self(text)
     }
 
+    /// All of it.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The sum over all series of that name that have all these labels, each as `name="value"`.
     pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
         let series = self.0.lines().filter_map(|line| line.rsplit_once(' '));

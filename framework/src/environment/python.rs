@@ -5,6 +5,7 @@
 //! what crosses that border is kept here exactly: numbers stay digits until somebody needs a float.
 
 mod decode;
+mod dumps;
 mod float;
 mod integer;
 pub mod lax;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub use decode::DecodeError;
+pub use dumps::dumps;
 pub use float::{Float, float_repr};
 pub use integer::Integer;
 pub use repr::text_of;

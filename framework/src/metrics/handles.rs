@@ -13,7 +13,8 @@ use super::{
     MODEL_TOKEN_PREFIX_BREAKS, MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS,
     ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT, SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE,
     SERVICE_RETRIES_REFUSED, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION,
-    VERIFY_DURATION, WORKER_KILLS, family::CounterSet,
+    VERIFY_DURATION, WEB_CACHE_SIZE, WEB_LOOKUPS, WEB_REFUSALS, WEB_REQUEST_DURATION, WEB_REQUESTS,
+    WORKER_KILLS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -23,6 +24,8 @@ const NO_CULPRIT: &str = "none";
 const CULPRITS: [&str; 7] =
     [NO_CULPRIT, "model", "environment", "tool", "agent", "verifier", "runtime"];
 const CPU_STATUSES: [&str; 3] = ["ok", "crashed", "cancelled"];
+const LOOKUP_RESULTS: [&str; 4] = ["hit", "joined", "miss", "late"];
+const REFUSAL_REASONS: [&str; 4] = ["scheme", "private", "denied", "not_listed"];
 const TOOL_STATUSES: [&str; 4] = ["ok", "error", "crashed", "timeout"];
 
 /// The `tool` label of every call whose name no registered tool has.
@@ -306,6 +309,60 @@ impl CpuMetrics {
     /// Counts a job that ended: `ok`, `crashed` or `cancelled`.
     pub fn ended(&self, status: &'static str) {
         self.jobs.increment(status);
+    }
+}
+
+/// What is recorded about what an environment asks of the web.
+#[derive(Clone, Debug)]
+pub struct WebMetrics {
+    requests: CounterSet,
+    duration: Histogram,
+    lookups: CounterSet,
+    cached: Gauge,
+    refusals: CounterSet,
+}
+
+impl WebMetrics {
+    /// Registers the series of this environment, named as in the configuration, and of one of its
+    /// services: `search` or `page`.
+    #[must_use]
+    pub fn new(environment: &str, service: &'static str) -> Self {
+        let name = || environment.to_owned();
+        let (requested, looked_up, refused) = (name(), name(), name());
+        Self {
+            requests: CounterSet::new(&["ok"], move |status| {
+                WEB_REQUESTS.with([&requested, service, status])
+            }),
+            duration: WEB_REQUEST_DURATION.with([environment, service]),
+            lookups: CounterSet::new(&LOOKUP_RESULTS, move |result| {
+                WEB_LOOKUPS.with([&looked_up, service, result])
+            }),
+            cached: WEB_CACHE_SIZE.with([environment, service]),
+            refusals: CounterSet::new(&REFUSAL_REASONS, move |reason| {
+                WEB_REFUSALS.with([&refused, reason])
+            }),
+        }
+    }
+
+    /// Records a request that ended: `ok`, or the kind of its failure, and the time it took.
+    pub fn request(&self, status: &'static str, duration: Duration) {
+        self.requests.increment(status);
+        self.duration.record(duration);
+    }
+
+    /// Counts what somebody asked for: `hit`, `joined`, `miss` or `late`.
+    pub fn lookup(&self, result: &'static str) {
+        self.lookups.increment(result);
+    }
+
+    /// Sets how many bytes of answers are cached.
+    pub fn cached(&self, bytes: u64) {
+        self.cached.set(bytes as f64);
+    }
+
+    /// Counts a page that was not fetched: `scheme`, `private`, `denied` or `not_listed`.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.increment(reason);
     }
 }
 

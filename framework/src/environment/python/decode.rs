@@ -70,6 +70,20 @@ impl fmt::Display for Container {
 }
 
 impl DecodeError {
+    /// What Python's `str()` makes of the exception: its message alone.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Syntax { message, line, column, offset } => {
+                format!("{message}: line {line} column {column} (char {offset})")
+            }
+            Self::Digits { .. } | Self::Depth { .. } => {
+                let repr = self.to_string();
+                let message = repr.split_once("('").and_then(|(_, rest)| rest.strip_suffix("')"));
+                message.map(str::to_owned).unwrap_or(repr)
+            }
+        }
+    }
+
     /// The quote that Python's `repr` chooses for a message.
     fn quote(message: &str) -> char {
         if message.contains('\'') { '"' } else { '\'' }
