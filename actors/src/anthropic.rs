@@ -42,13 +42,14 @@ use std::num::NonZeroU32;
 
 use framework::config::Secret;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{Fields, Request, Response};
+use framework::responses::{Fields, IncompleteReason, Request, Response};
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::chat_completions::messages::Unsupported;
 use crate::chat_completions::parameters::Parameters;
+use crate::chat_completions::reply::silence;
 use crate::object;
 use crate::upstream::{Address, BaseUrls, Failures, HttpConfig, KeyIn, Reading, Upstream};
 use events::Events;
@@ -150,7 +151,9 @@ impl Model for Anthropic {
         let read = |text: &str, failures: &Failures| reply::read(text, params, failures);
         let reading = Reading { whole: read, pieces: Some(|| Box::new(Events::default())) };
         match self.upstream.ask(body, &message, reading).await {
-            Err(ModelError::ContextLength { .. }) => Ok(reply::silence(params, &self.config.model)),
+            Err(ModelError::ContextLength { .. }) => {
+                Ok(silence(params, &self.config.model, IncompleteReason::MaxOutputTokens))
+            }
             answer => answer,
         }
     }

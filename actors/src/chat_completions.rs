@@ -66,7 +66,7 @@ use std::path::PathBuf;
 use framework::config::Secret;
 use framework::metrics::ModelMetrics;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{IncompleteReason, Response};
+use framework::responses::{CreateParams, IncompleteReason, Response};
 use framework::task::RolloutKey;
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
@@ -232,7 +232,7 @@ impl Model for ChatCompletions {
         let Body { fields, said, is_over } = self.conversion.body(request, &parameters, &sounds)?;
         let params = &request.params;
         if is_over {
-            return Ok(self.conversion.reader.silence(params, IncompleteReason::ContentFilter));
+            return Ok(self.silence(params, IncompleteReason::ContentFilter));
         }
         let body = conversion::whole(&fields, &said);
         let read =
@@ -243,7 +243,7 @@ impl Model for ChatCompletions {
         let mut reply = match answer {
             Ok(reply) => reply,
             Err(error) => match silenced(&error) {
-                Some(reason) => return Ok(self.conversion.reader.silence(params, reason)),
+                Some(reason) => return Ok(self.silence(params, reason)),
                 None => return Err(error),
             },
         };
@@ -302,6 +302,10 @@ impl ChatCompletions {
             name: wiring.name().into(),
             on_break: config.on_token_prefix_break,
         })
+    }
+
+    fn silence(&self, params: &CreateParams, reason: IncompleteReason) -> Response {
+        reply::silence(params, &self.conversion.reader.model, reason)
     }
 
     fn report(&self, found: tokens::Break, key: &RolloutKey) -> Result<(), ModelError> {

@@ -3,7 +3,8 @@
 //!
 //! A request goes out with the fields that its task set, as the text they came in; only `model` is
 //! always this model's own. The answer's items are kept as text too, so what an endpoint adds to
-//! them survives into the next request and the record.
+//! them survives into the next request and the record. A conversation that is too long for the model
+//! ends as an incomplete response with one empty message, as with the other kinds.
 
 mod events;
 
@@ -11,11 +12,12 @@ use std::collections::BTreeMap;
 
 use framework::config::Secret;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{Fields, Item, ItemKind, Request, Response};
+use framework::responses::{Fields, IncompleteReason, Item, ItemKind, Request, Response};
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::chat_completions::reply::silence;
 use crate::upstream::{Address, BaseUrls, Failures, HttpConfig, KeyIn, Reading, Upstream};
 use events::Events;
 
@@ -56,6 +58,7 @@ const RESERVED: [&str; 3] = ["input", "model", "stream"];
 #[derive(Debug)]
 pub struct Openai {
     upstream: Upstream,
+    name: Box<str>,
     /// Laid over what the task sets.
     overrides: Fields,
     /// Laid under it.
@@ -99,14 +102,20 @@ impl Model for Openai {
             extra_body.set(name, value);
         }
         let upstream = Upstream::new(&address, config.http, wiring)?;
-        let drop_reasoning = config.drop_input_reasoning_items;
-        Ok(Self { upstream, overrides, extra_body, drop_reasoning })
+        let (name, drop_reasoning) = (config.model.into(), config.drop_input_reasoning_items);
+        Ok(Self { upstream, name, overrides, extra_body, drop_reasoning })
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
         let body = self.body(&message.request);
         let reading = Reading { whole: read, pieces: Some(|| Box::new(Events::default())) };
-        self.upstream.ask(body, &message, reading).await
+        match self.upstream.ask(body, &message, reading).await {
+            Err(ModelError::ContextLength { .. }) => {
+                let (params, reason) = (&message.request.params, IncompleteReason::MaxOutputTokens);
+                Ok(silence(params, &self.name, reason))
+            }
+            answer => answer,
+        }
     }
 }
 
@@ -260,7 +269,7 @@ mod tests {
             (vec![error(500)], "unavailable", 3),
             (vec![error(429)], "rate_limited", 3),
             (vec![error(400)], "bad_request", 1),
-            (vec![Answer::http(400, "", too_long)], "context_length", 1),
+            (vec![Answer::http(400, "", too_long)], "ok", 1),
             (vec![error(401)], "authentication", 1),
             (vec![error(404)], "unknown_model", 1),
             (vec![Answer::http(307, "location: http://other/\r\n", "")], "bad_request", 1),
@@ -276,6 +285,15 @@ mod tests {
             assert_eq!(endpoint.requests().len(), requests, "{answers:?}");
             assert!(!format!("{result:?}").contains(KEY), "{result:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_conversation_that_is_too_long_is_an_incomplete_response() {
+        let body = r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#;
+        let endpoint = Endpoint::start(vec![Answer::http(400, "", body)]).await;
+        let response = ask(config(endpoint.url()), PATIENCE).await.unwrap();
+        assert_eq!(response.incomplete, Some(IncompleteReason::MaxOutputTokens));
+        assert_eq!((response.last_assistant_text().as_deref(), &*response.model), (Some(""), "m"));
     }
 
     #[tokio::test]

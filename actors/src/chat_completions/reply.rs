@@ -123,15 +123,6 @@ impl Reader {
         let others = others.flat_map(|object| object.others(&["object"]));
         Ok(Reply { response: response.with_fields(echo(params, others)), tokens })
     }
-
-    /// A response with one empty message, which stopped short.
-    pub(super) fn silence(&self, params: &CreateParams, reason: IncompleteReason) -> Response {
-        let item = Item::output_message(&format!("msg_{}", unique()), "");
-        let id = format!("resp_{}", unique());
-        let mut response = Response::new(id, self.model.clone(), vec![item]);
-        response.incomplete = Some(reason);
-        response.with_fields(echo(params, std::iter::empty()))
-    }
 }
 
 impl Reply {
@@ -143,6 +134,14 @@ impl Reply {
         }
         response
     }
+}
+
+/// A response with one empty message, which stopped short.
+pub(crate) fn silence(params: &CreateParams, model: &str, reason: IncompleteReason) -> Response {
+    let item = Item::output_message(&format!("msg_{}", unique()), "");
+    let mut response = Response::new(format!("resp_{}", unique()), model.into(), vec![item]);
+    response.incomplete = Some(reason);
+    response.with_fields(echo(params, std::iter::empty()))
 }
 
 /// What the request set, and what the endpoint adds.
