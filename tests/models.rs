@@ -17,7 +17,6 @@ use service::Mock;
 #[path = "../examples/mock_endpoint/answers.rs"]
 mod answers;
 #[path = "../examples/mock_endpoint/faulty.rs"]
-#[expect(dead_code, reason = "only the example reads its options from a command line")]
 mod faulty;
 #[path = "../examples/mock_endpoint/service.rs"]
 mod service;
@@ -116,6 +115,73 @@ fn every_kind_of_model_records_the_same_rollouts_whole_and_streamed() {
             let records: Vec<_> = collect(kind, &settings, 1).iter().map(comparable).collect();
             assert_eq!(records, expected, "{kind} {settings}");
         }
+    }
+}
+
+#[test]
+fn a_script_with_several_calls_in_a_step_is_played_to_every_kind() {
+    let weather = |city: &str| json!({ "name": "get_weather", "arguments": { "city": city, "days": [1, 2] } });
+    let script = json!([
+        { "say": "Let me see, \"briefly\".", "calls": [weather("Rome"), weather("Oslo")] },
+        { "calls": [weather("Nuuk")] },
+        { "say": "Cold.\n" },
+    ]);
+    let play = |kind: usize, stream: bool| {
+        let script = answers::Script::parse(&script.to_string()).unwrap();
+        let url = mock(Arc::new(Mock { script, ..Mock::default() }));
+        let (kind, settings) = kinds(&[url]).swap_remove(kind);
+        let settings = with(&settings, &json!({ "http": { "stream": stream } }));
+        collect(kind, &settings, 1).iter().map(comparable).collect::<Vec<_>>()
+    };
+    let expected = play(0, false);
+    let items = &expected[0]["response"][2];
+    let types: Vec<_> =
+        items.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+    let (call, output) = ("function_call", "function_call_output");
+    assert_eq!(types, ["message", call, call, output, output, call, output, "message"]);
+    for kind in 0..kinds(&[]).len() {
+        for stream in [false, true] {
+            assert_eq!(play(kind, stream), expected, "{kind}, stream {stream}");
+        }
+    }
+}
+
+#[test]
+fn the_options_of_the_mock_are_read_and_its_latencies_drawn() {
+    use faulty::{Fault, Latency, Rate};
+    let millis = std::time::Duration::from_millis;
+    let mean = |latency: Latency| {
+        let drawn: Vec<_> = (0..10_000).map(|number| latency.draw(number).as_secs_f64()).collect();
+        1000.0 * drawn.iter().sum::<f64>() / 10_000.0
+    };
+    for (text, expected, low, high) in [
+        ("0ms", Latency::None, 0.0, 0.0),
+        ("20ms", Latency::Fixed(millis(20)), 20.0, 20.0),
+        ("uniform(10ms, 50ms)", Latency::Uniform(millis(10), millis(50)), 29.0, 31.0),
+        ("exponential(20ms)", Latency::Exponential(millis(20)), 19.0, 21.0),
+        ("lognormal(20ms,0.5)", Latency::LogNormal(millis(20), 0.5), 22.0, 23.5),
+    ] {
+        let latency = Latency::parse(text).unwrap();
+        assert_eq!(latency, expected, "{text}");
+        let mean = mean(latency);
+        assert!((low - 1e-6..=high + 1e-6).contains(&mean), "{text}: {mean}");
+    }
+    for wrong in ["soon", "uniform(1ms)", "uniform(2ms,1ms)", "normal(1ms)", "exponential(1ms"] {
+        assert!(Latency::parse(wrong).is_err(), "{wrong}");
+    }
+    for (text, fault) in [
+        ("429=0.25", Fault::Status(429)),
+        ("hang=0.25", Fault::Hang),
+        ("hang-up=0.25", Fault::HangUp),
+        ("truncate=0.25", Fault::Truncate),
+        ("garbage=0.25", Fault::Garbage),
+    ] {
+        let rate = Rate::parse(text).unwrap();
+        assert_eq!(rate.fault, fault);
+        assert_eq!((0..1000).filter(|number| rate.strikes(*number)).count(), 250);
+    }
+    for wrong in ["429", "200=0.1", "429=2", "burn=0.1", "429=x"] {
+        assert!(Rate::parse(wrong).is_err(), "{wrong}");
     }
 }
 

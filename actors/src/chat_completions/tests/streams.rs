@@ -139,6 +139,23 @@ async fn a_stream_that_is_none_or_breaks_off_has_its_cause() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_that_stalls_is_given_up_and_asked_for_again() {
+    let half = sse(&CHUNKS[..5]);
+    let head =
+        "HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let stalls = Answer::Send(format!("{head}{:x}\r\n{half}\r\n", half.len()));
+    for (answers, retries, expected) in [
+        (vec![stalls.clone()], 0, "timeout"),
+        (vec![stalls, streamed(&sse(&CHUNKS), 100)], 1, "ok"),
+    ] {
+        let http = json!({ "stream": true, "retries": retries, "backoff": "1ms", "attempt_timeout": "200ms" });
+        let result = ask(answers, &json!({ "http": http })).await;
+        let status = result.as_ref().map_or_else(ModelError::status, |_| "ok");
+        assert_eq!(status, expected, "{result:?}");
+    }
+}
+
 #[test]
 fn the_first_thing_that_is_said_is_known() {
     let mut chunks = Chunks::default();
