@@ -31,6 +31,7 @@
 //! Usage counts what was read from the cache and written to it among the input tokens, as the
 //! Responses API does.
 
+mod events;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -41,24 +42,27 @@ use std::num::NonZeroU32;
 
 use framework::config::Secret;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{Fields, Request, Response};
+use framework::responses::{Fields, IncompleteReason, Request, Response};
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::chat_completions::messages::Unsupported;
 use crate::chat_completions::parameters::Parameters;
+use crate::chat_completions::reply::silence;
 use crate::object;
-use crate::upstream::{Address, Failures, HttpConfig, KeyIn, Upstream};
+use crate::upstream::{Address, BaseUrls, Failures, HttpConfig, KeyIn, Reading, Upstream};
+use events::Events;
 use turns::Conversation;
 
 /// The model's `settings:`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The API's root; `/messages` is added. Default: `https://api.anthropic.com/v1`.
+    /// The API's root; `/messages` is added. Several are replicas that serve the same model.
+    /// Default: `https://api.anthropic.com/v1`.
     #[serde(default = "base_url")]
-    pub base_url: String,
+    pub base_url: BaseUrls,
     /// Sent as `x-api-key`.
     #[serde(default)]
     pub api_key: Secret,
@@ -87,8 +91,8 @@ pub struct Config {
     pub http: HttpConfig,
 }
 
-fn base_url() -> String {
-    "https://api.anthropic.com/v1".to_owned()
+fn base_url() -> BaseUrls {
+    "https://api.anthropic.com/v1".into()
 }
 
 fn max_output_tokens() -> NonZeroU32 {
@@ -128,7 +132,7 @@ impl Model for Anthropic {
         let version = Secret::new(config.anthropic_version.as_str());
         headers.entry("anthropic-version".to_owned()).or_insert(version);
         let address = Address {
-            base_url: &config.base_url,
+            base_urls: &config.base_url,
             path: "messages",
             api_key: &config.api_key,
             key_in: KeyIn::Header("x-api-key"),
@@ -140,13 +144,16 @@ impl Model for Anthropic {
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
-        let Generate { request, deadline, .. } = &message;
+        let request = &message.request;
         let body = self.body(request);
         let body = body.map_err(|Unsupported(reason)| ModelError::Unsupported { reason })?;
         let params = &request.params;
         let read = |text: &str, failures: &Failures| reply::read(text, params, failures);
-        match self.upstream.ask(body, *deadline, read).await {
-            Err(ModelError::ContextLength { .. }) => Ok(reply::silence(params, &self.config.model)),
+        let reading = Reading { whole: read, pieces: Some(|| Box::new(Events::default())) };
+        match self.upstream.ask(body, &message, reading).await {
+            Err(ModelError::ContextLength { .. }) => {
+                Ok(silence(params, &self.config.model, IncompleteReason::MaxOutputTokens))
+            }
             answer => answer,
         }
     }
@@ -172,6 +179,9 @@ impl Anthropic {
             fields.set(name, value);
         }
         fields.set("model", model);
+        if self.config.http.stream {
+            fields.set("stream", &true);
+        }
         if !conversation.system.is_empty() {
             fields.set("system", &conversation.system);
         }

@@ -18,14 +18,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chat_completions::{self, ChatCompletions};
-use crate::upstream::{HttpConfig, KeyIn};
+use crate::upstream::{BaseUrls, HttpConfig, KeyIn};
 
 /// The model's `settings:`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The resource, such as `https://mine.openai.azure.com`.
-    pub endpoint: String,
+    /// The resource, such as `https://mine.openai.azure.com`. Several have the same deployment and
+    /// take the same key: replicas, in different regions perhaps.
+    pub endpoint: BaseUrls,
     /// The name of the model's deployment.
     pub deployment: String,
     /// The version of the API, such as `2024-10-21`. Default: the API without versions.
@@ -67,7 +68,7 @@ impl Model for AzureOpenai {
     type Config = Config;
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        let base_url = base_url(&config)?;
+        let base_url = base_urls(&config)?;
         let (key_in, key) = match (config.api_key.is_empty(), config.token.is_empty()) {
             (false, true) => (KeyIn::Header("api-key"), config.api_key),
             (true, false) => (KeyIn::Bearer, config.token),
@@ -83,9 +84,10 @@ impl Model for AzureOpenai {
             sampling_overrides: config.sampling_overrides,
             default_headers: config.default_headers,
             http: config.http,
-            ..chat_completions::Config::new(&base_url, &config.deployment)
+            base_url,
+            ..chat_completions::Config::new("", &config.deployment)
         };
-        ChatCompletions::at(&base_url, key_in, chat, wiring).map(Self)
+        ChatCompletions::at(key_in, chat, wiring).map(Self)
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
@@ -93,7 +95,7 @@ impl Model for AzureOpenai {
     }
 }
 
-fn base_url(config: &Config) -> Result<String, BuildError> {
+fn base_urls(config: &Config) -> Result<BaseUrls, BuildError> {
     let Config { endpoint, deployment, api_version, .. } = config;
     let is_plain = |text: &str| {
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
@@ -105,13 +107,15 @@ fn base_url(config: &Config) -> Result<String, BuildError> {
             return Err(BuildError::new(format_args!("`settings.{name}`: `{value}`; {allowed}")));
         }
     }
-    let endpoint = endpoint.trim_end_matches('/');
-    Ok(match api_version {
-        Some(version) => {
-            format!("{endpoint}/openai/deployments/{deployment}?api-version={version}")
+    Ok(endpoint.map(|endpoint| {
+        let endpoint = endpoint.trim_end_matches('/');
+        match api_version {
+            Some(version) => {
+                format!("{endpoint}/openai/deployments/{deployment}?api-version={version}")
+            }
+            None => format!("{endpoint}/openai/v1"),
         }
-        None => format!("{endpoint}/openai/v1"),
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -158,7 +162,9 @@ mod tests {
             let request = Request { params, history: vec![] };
             let key = RolloutKey { task: TaskId::from("a/b/1"), repeat: 0 };
             let deadline = Instant::now() + Duration::from_secs(30);
-            let asked = model(&all).unwrap().generate(Generate { request, key, deadline }).await;
+            let caller = Arc::from("agents/solver");
+            let message = Generate { request, key, caller, deadline };
+            let asked = model(&all).unwrap().generate(message).await;
             assert_eq!(asked.unwrap().last_assistant_text().as_deref(), Some("hi"));
             let request = endpoint.requests().remove(0);
             let body = r#"{"max_completion_tokens":5,"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;

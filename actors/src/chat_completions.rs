@@ -6,7 +6,9 @@
 //! items that the model made between two others are one assistant message, reasoning is a field of its
 //! own or `<think>` text in it, whitespace stays as it is. What a chat has no words for is an error
 //! before anything is sent. `messages.rs` has the way there, `parameters.rs` what becomes of each
-//! parameter, `reply.rs` the way back, `tokens.rs` where token ids come from.
+//! parameter, `reply.rs` the way back, `tokens.rs` where token ids come from, `prompt.rs` how a
+//! conversation becomes a text for `/completions`, `audio.rs` where sound comes from, `inbound.rs` how a
+//! chat becomes a conversation.
 //!
 //! What goes out lies in layers, later ones on top: `extra_body` of the settings, that of the task's
 //! `metadata`, the task's parameters, what the settings here want, `sampling_overrides`.
@@ -37,14 +39,21 @@
 //! | `abort` is a 500 | it is asked for again | weights are being replaced |
 //! | fields that are null are sent | they are not | null says the default |
 //! | a break in the token ids is left to the trainer | it is counted, and fails if `on_token_prefix_break: fail` | |
-//!
-//! Not there: several base URLs, the `/completions` backend, audio in `metadata`.
+//! | replicas are taken in turn, by the number of sessions or a hash | by load, and a dead one is left out (`framework/src/endpoint/replicas.rs`) | |
+//! | a text that a template made gets special tokens again from the tokenizer | `add_special_tokens: false` is sent | the model would see them twice |
+//! | `metadata.extra_body` says nothing to `/completions` | it does as for chats | |
+//! | any file may be sent as sound | with `audio_root`, those below it alone | rows are not always one's own |
 
+mod audio;
+mod chunks;
 mod completion;
 mod conversion;
+mod inbound;
+mod logprobs;
 pub(crate) mod messages;
 pub(crate) mod parameters;
 mod parts;
+mod prompt;
 pub(crate) mod reply;
 #[cfg(test)]
 mod tests;
@@ -52,28 +61,32 @@ mod thought;
 mod tokens;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use framework::config::Secret;
 use framework::metrics::ModelMetrics;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{IncompleteReason, Response};
+use framework::responses::{CreateParams, IncompleteReason, Response};
 use framework::task::RolloutKey;
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 
-use crate::upstream::{Address, Failures, HttpConfig, KeyIn, Upstream};
+use crate::upstream::{Address, BaseUrls, Failures, HttpConfig, KeyIn, Reading, Upstream};
+use chunks::Chunks;
 use conversion::Body;
 use parameters::Extras;
 use tokens::Found;
 
 pub use conversion::Conversion;
+pub use inbound::{ChatError, items, split};
 
 /// The model's `settings:`; most names are NeMo Gym's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The API's root, such as `http://localhost:8000/v1`; `/chat/completions` is added.
-    pub base_url: String,
+    /// The API's root, such as `http://localhost:8000/v1`; `/chat/completions` is added. Several are
+    /// replicas that serve the same model.
+    pub base_url: BaseUrls,
     /// Sent as `Authorization: Bearer …`. Default: no such header.
     #[serde(default)]
     pub api_key: Secret,
@@ -119,6 +132,19 @@ pub struct Config {
     /// Fields of the request whatever the task says.
     #[serde(default)]
     pub sampling_overrides: Extras,
+    /// Whether conversations are sent as text, to `/completions`: a user's message, perhaps after a
+    /// system's, or what `render_chat_template` makes of any. Default: no.
+    #[serde(default)]
+    pub use_completions_api: bool,
+    /// Whether such a text is made by the tokenizer's chat template. Default: no.
+    #[serde(default)]
+    pub render_chat_template: bool,
+    /// The tokenizer: its folder, its `tokenizer_config.json`, or a template by itself.
+    #[serde(default)]
+    pub tokenizer: Option<PathBuf>,
+    /// The folder that sound is looked for in. Default: sound has to be named by absolute paths.
+    #[serde(default)]
+    pub audio_root: Option<PathBuf>,
     /// Headers of every request; their values are treated as secrets.
     #[serde(default)]
     pub default_headers: BTreeMap<String, Secret>,
@@ -131,7 +157,7 @@ impl Config {
     /// The default settings of a model at an endpoint.
     pub fn new(base_url: &str, model: &str) -> Self {
         Self {
-            base_url: base_url.to_owned(),
+            base_url: base_url.into(),
             api_key: Secret::default(),
             model: model.to_owned(),
             uses_reasoning_parser: true,
@@ -146,6 +172,10 @@ impl Config {
             chat_template_kwargs: Extras::new(),
             extra_body: Extras::new(),
             sampling_overrides: Extras::new(),
+            use_completions_api: false,
+            render_chat_template: false,
+            tokenizer: None,
+            audio_root: None,
             default_headers: BTreeMap::new(),
             http: HttpConfig::default(),
         }
@@ -162,6 +192,9 @@ pub enum OnBreak {
     /// The attempt fails as well.
     Fail,
 }
+
+/// Makes what puts a streamed completion together.
+type Pieces = fn() -> Box<dyn crate::upstream::Assembly>;
 
 fn yes() -> bool {
     true
@@ -181,7 +214,6 @@ pub struct ChatCompletions {
     conversion: Conversion,
     metrics: ModelMetrics,
     name: Box<str>,
-    base_url: Box<str>,
     on_break: OnBreak,
 }
 
@@ -190,24 +222,28 @@ impl Model for ChatCompletions {
     type Config = Config;
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        Self::at(&config.base_url.clone(), KeyIn::Bearer, config, wiring)
+        Self::at(KeyIn::Bearer, config, wiring)
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
-        let Generate { request, deadline, key } = &message;
-        let Body { fields, messages, is_over } = self.conversion.body(request)?;
+        let Generate { request, key, .. } = &message;
+        let parameters = self.conversion.parameters(request)?;
+        let sounds = self.conversion.sounds(&parameters).await?;
+        let Body { fields, said, is_over } = self.conversion.body(request, &parameters, &sounds)?;
         let params = &request.params;
         if is_over {
-            return Ok(self.conversion.reader.silence(params, IncompleteReason::ContentFilter));
+            return Ok(self.silence(params, IncompleteReason::ContentFilter));
         }
-        let body = conversion::whole(&fields, &messages);
+        let body = conversion::whole(&fields, &said);
         let read =
             |text: &str, failures: &Failures| self.conversion.reader.read(text, params, failures);
-        let answer = self.upstream.ask(body, *deadline, read).await;
+        let pieces: Pieces = || Box::new(Chunks::default());
+        let reading = Reading { whole: read, pieces: Some(pieces) };
+        let answer = self.upstream.ask(body, &message, reading).await;
         let mut reply = match answer {
             Ok(reply) => reply,
             Err(error) => match silenced(&error) {
-                Some(reason) => return Ok(self.conversion.reader.silence(params, reason)),
+                Some(reason) => return Ok(self.silence(params, reason)),
                 None => return Err(error),
             },
         };
@@ -215,12 +251,13 @@ impl Model for ChatCompletions {
             None => return Ok(reply.response),
             Some(Found::All(tokens)) => tokens,
             Some(Found::WithoutPrompt(generated)) => {
-                let body = conversion::tokenizer_body(&fields, &messages);
+                let body = conversion::tokenizer_body(&fields, &said);
                 let read = |text: &str, failures: &Failures| {
                     tokens::of_tokenizer(text).map_err(|error| failures.malformed(error))
                 };
                 let tokenizer = self.tokenizer.as_ref().expect("it is there in training");
-                generated.after(tokenizer.ask(body, *deadline, read).await?)
+                let reading = Reading { whole: read, pieces: None };
+                generated.after(tokenizer.ask(body, &message, reading).await?.0)
             }
         };
         if let Some(found) = tokens::prefix_break(request, &tokens.prompt_token_ids) {
@@ -231,21 +268,16 @@ impl Model for ChatCompletions {
 }
 
 impl ChatCompletions {
-    /// A model at a URL below which is `/chat/completions`.
+    /// A model whose endpoint looks for the key there.
     ///
     /// # Errors
     /// Fails if the settings make no sense together.
-    pub(crate) fn at(
-        base_url: &str,
-        key_in: KeyIn,
-        config: Config,
-        wiring: &Wiring,
-    ) -> Result<Self, BuildError> {
+    pub(crate) fn at(key_in: KeyIn, config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         let conversion = Conversion::new(&config)?;
         let tokens = config.return_token_id_information;
-        let upstream = |base_url: &str, path| {
+        let upstream = |base_urls: &BaseUrls, path| {
             let address = Address {
-                base_url,
+                base_urls,
                 path,
                 api_key: &config.api_key,
                 key_in,
@@ -254,17 +286,26 @@ impl ChatCompletions {
             };
             Upstream::new(&address, config.http.clone(), wiring)
         };
-        let root = base_url.trim_end_matches('/');
-        let root = root.strip_suffix("/v1").unwrap_or(root);
+        let path = match config.use_completions_api {
+            true => "completions",
+            false => "chat/completions",
+        };
+        let roots = config.base_url.map(|base_url| {
+            let root = base_url.trim_end_matches('/');
+            root.strip_suffix("/v1").unwrap_or(root).to_owned()
+        });
         Ok(Self {
-            upstream: upstream(base_url, "chat/completions")?,
-            tokenizer: tokens.then(|| upstream(root, "tokenize")).transpose()?,
+            upstream: upstream(&config.base_url, path)?,
+            tokenizer: tokens.then(|| upstream(&roots, "tokenize")).transpose()?,
             conversion,
             metrics: ModelMetrics::new(wiring.name()),
             name: wiring.name().into(),
-            base_url: base_url.into(),
             on_break: config.on_token_prefix_break,
         })
+    }
+
+    fn silence(&self, params: &CreateParams, reason: IncompleteReason) -> Response {
+        reply::silence(params, &self.conversion.reader.model, reason)
     }
 
     fn report(&self, found: tokens::Break, key: &RolloutKey) -> Result<(), ModelError> {
@@ -277,9 +318,7 @@ impl ChatCompletions {
         tracing::warn!(model = &*self.name, rollout = %key, "{reason}");
         match self.on_break {
             OnBreak::Report => Ok(()),
-            OnBreak::Fail => {
-                Err(ModelError::Malformed { endpoint: self.base_url.to_string(), reason })
-            }
+            OnBreak::Fail => Err(ModelError::Malformed { endpoint: self.name.to_string(), reason }),
         }
     }
 }

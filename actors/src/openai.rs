@@ -3,25 +3,31 @@
 //!
 //! A request goes out with the fields that its task set, as the text they came in; only `model` is
 //! always this model's own. The answer's items are kept as text too, so what an endpoint adds to
-//! them survives into the next request and the record.
+//! them survives into the next request and the record. A conversation that is too long for the model
+//! ends as an incomplete response with one empty message, as with the other kinds.
+
+mod events;
 
 use std::collections::BTreeMap;
 
 use framework::config::Secret;
 use framework::model::{Generate, Model, ModelError};
-use framework::responses::{Fields, Item, ItemKind, Request, Response};
+use framework::responses::{Fields, IncompleteReason, Item, ItemKind, Request, Response};
 use framework::wiring::{BuildError, Wiring};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::upstream::{Address, Failures, HttpConfig, KeyIn, Upstream};
+use crate::chat_completions::reply::silence;
+use crate::upstream::{Address, BaseUrls, Failures, HttpConfig, KeyIn, Reading, Upstream};
+use events::Events;
 
 /// The model's `settings:`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The API's root, such as `https://api.openai.com/v1`; `/responses` is added.
-    pub base_url: String,
+    /// The API's root, such as `https://api.openai.com/v1`; `/responses` is added. Several are
+    /// replicas that serve the same model.
+    pub base_url: BaseUrls,
     /// Sent as `Authorization: Bearer …`. Default: no such header.
     #[serde(default)]
     pub api_key: Secret,
@@ -30,6 +36,9 @@ pub struct Config {
     /// Fields of the request that a task does not set itself.
     #[serde(default)]
     pub extra_body: serde_json::Map<String, serde_json::Value>,
+    /// Fields of the request whatever the task says.
+    #[serde(default)]
+    pub sampling_overrides: serde_json::Map<String, serde_json::Value>,
     /// Headers of every request; their values are treated as secrets.
     #[serde(default)]
     pub default_headers: BTreeMap<String, Secret>,
@@ -42,14 +51,17 @@ pub struct Config {
     pub http: HttpConfig,
 }
 
-/// Fields that `extra_body` cannot set.
+/// Fields that settings cannot set.
 const RESERVED: [&str; 3] = ["input", "model", "stream"];
 
 /// A model behind an endpoint of the Responses API.
 #[derive(Debug)]
 pub struct Openai {
     upstream: Upstream,
-    model: Fields,
+    name: Box<str>,
+    /// Laid over what the task sets.
+    overrides: Fields,
+    /// Laid under it.
     extra_body: Fields,
     drop_reasoning: bool,
 }
@@ -59,41 +71,60 @@ impl Model for Openai {
     type Config = Config;
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        if let Some(name) = RESERVED.iter().find(|name| config.extra_body.contains_key(**name)) {
-            let message = format!("`settings.extra_body.{name}`: rollouts need this field");
-            return Err(BuildError::new(message));
+        let maps = [
+            (&config.extra_body, "extra_body"),
+            (&config.sampling_overrides, "sampling_overrides"),
+        ];
+        for (map, name) in maps {
+            if let Some(field) = RESERVED.iter().find(|field| map.contains_key(**field)) {
+                let message = format!("`settings.{name}.{field}`: rollouts need this field");
+                return Err(BuildError::new(message));
+            }
         }
         let address = Address {
-            base_url: &config.base_url,
+            base_urls: &config.base_url,
             path: "responses",
             api_key: &config.api_key,
             key_in: KeyIn::Bearer,
             headers: &config.default_headers,
             model: &config.model,
         };
-        let mut model = Fields::default();
-        model.set("model", &config.model);
+        let mut overrides = Fields::default();
+        for (name, value) in &config.sampling_overrides {
+            overrides.set(name, value);
+        }
+        overrides.set("model", &config.model);
+        if config.http.stream {
+            overrides.set("stream", &true);
+        }
         let mut extra_body = Fields::default();
         for (name, value) in &config.extra_body {
             extra_body.set(name, value);
         }
         let upstream = Upstream::new(&address, config.http, wiring)?;
-        let drop_reasoning = config.drop_input_reasoning_items;
-        Ok(Self { upstream, model, extra_body, drop_reasoning })
+        let (name, drop_reasoning) = (config.model.into(), config.drop_input_reasoning_items);
+        Ok(Self { upstream, name, overrides, extra_body, drop_reasoning })
     }
 
     async fn generate(&self, message: Generate) -> Result<Response, ModelError> {
         let body = self.body(&message.request);
-        self.upstream.ask(body, message.deadline, read).await
+        let reading = Reading { whole: read, pieces: Some(|| Box::new(Events::default())) };
+        match self.upstream.ask(body, &message, reading).await {
+            Err(ModelError::ContextLength { .. }) => {
+                let (params, reason) = (&message.request.params, IncompleteReason::MaxOutputTokens);
+                Ok(silence(params, &self.name, reason))
+            }
+            answer => answer,
+        }
     }
 }
 
 impl Openai {
-    /// The request's JSON: `extra_body` under the task's fields, under `model`.
+    /// The request's JSON: `extra_body` under the task's fields, those under the overrides.
     fn body(&self, request: &Request) -> String {
-        let mut overrides = self.model.clone();
+        let mut overrides = self.overrides.clone();
         for (name, value) in self.extra_body.iter() {
-            if !request.params.fields().contains(name) {
+            if !request.params.fields().contains(name) && !self.overrides.contains(name) {
                 overrides.set_raw(name, value.to_owned());
             }
         }
@@ -181,7 +212,8 @@ mod tests {
         let params = Arc::new(CreateParams::parse(params).unwrap());
         let request = Request { params, history };
         let key = RolloutKey { task: TaskId::from("a/b/1"), repeat: 0 };
-        Generate { request, key, deadline: Instant::now() + patience }
+        let caller = Arc::from("agents/solver");
+        Generate { request, key, caller, deadline: Instant::now() + patience }
     }
 
     async fn ask(config: Config, patience: Duration) -> Result<Response, ModelError> {
@@ -237,7 +269,7 @@ mod tests {
             (vec![error(500)], "unavailable", 3),
             (vec![error(429)], "rate_limited", 3),
             (vec![error(400)], "bad_request", 1),
-            (vec![Answer::http(400, "", too_long)], "context_length", 1),
+            (vec![Answer::http(400, "", too_long)], "ok", 1),
             (vec![error(401)], "authentication", 1),
             (vec![error(404)], "unknown_model", 1),
             (vec![Answer::http(307, "location: http://other/\r\n", "")], "bad_request", 1),
@@ -253,6 +285,15 @@ mod tests {
             assert_eq!(endpoint.requests().len(), requests, "{answers:?}");
             assert!(!format!("{result:?}").contains(KEY), "{result:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_conversation_that_is_too_long_is_an_incomplete_response() {
+        let body = r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#;
+        let endpoint = Endpoint::start(vec![Answer::http(400, "", body)]).await;
+        let response = ask(config(endpoint.url()), PATIENCE).await.unwrap();
+        assert_eq!(response.incomplete, Some(IncompleteReason::MaxOutputTokens));
+        assert_eq!((response.last_assistant_text().as_deref(), &*response.model), (Some(""), "m"));
     }
 
     #[tokio::test]

@@ -188,7 +188,9 @@ mod tests {
         let request = Request { params: Arc::new(CreateParams::user(prompt)), history };
         let key = RolloutKey { task: TaskId::from(task), repeat };
         let deadline = Instant::now() + Duration::from_secs(1);
-        model.generate(Generate { request, key, deadline }).await
+        model
+            .generate(Generate { request, key, caller: Arc::from("agents/solver"), deadline })
+            .await
     }
 
     /// What the rollout says at its end.

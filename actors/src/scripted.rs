@@ -474,7 +474,8 @@ mod tests {
         for repeat in [0, 0, 1] {
             let started = Instant::now();
             let deadline = started + Duration::from_secs(60);
-            let message = Generate { request: request.clone(), key: key(repeat), deadline };
+            let (request, caller) = (request.clone(), std::sync::Arc::from("agents/solver"));
+            let message = Generate { request, key: key(repeat), caller, deadline };
             model.generate(message).await.unwrap();
             took.push(started.elapsed());
         }

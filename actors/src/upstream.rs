@@ -1,31 +1,41 @@
-//! An HTTP endpoint that models ask: one pool of connections, typed failures, bounded retries.
+//! The HTTP endpoints that a model asks: one pool of connections, typed failures, bounded retries.
 //!
 //! Each shard has its own: a client shared between the shards' runtimes would let one blocked shard
-//! stall the others. The caller's deadline bounds everything, from connecting to the last retry; a
-//! wait that the deadline would cut is not begun.
+//! stall the others. What they know of the endpoints' health and limits they share. The caller's
+//! deadline bounds everything, from waiting for room to the last retry; a wait that the deadline would
+//! cut is not begun. Dropping a request closes its connection, by which engines know that nobody waits
+//! for the rest.
 
+mod address;
 mod backoff;
 #[cfg(test)]
 pub(crate) mod endpoint;
 mod failure;
+mod stream;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framework::config::{ByteSize, Secret, TimeSpan};
-use framework::endpoint::{BreakerConfig, BudgetConfig, Endpoint};
+use framework::config::{ByteSize, TimeSpan};
+use framework::endpoint::{
+    Ask, BreakerConfig, BudgetConfig, LimitsConfig, NoTurn, Replicas, Session,
+};
 use framework::metrics::ModelMetrics;
-use framework::model::ModelError;
-use framework::wiring::{BuildError, Wiring};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use framework::model::{Generate, ModelError};
+use framework::responses::Response;
+use framework::wiring::{BuildError, ReplicasConfig, Wiring};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, ClientBuilder, Request, Url};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
+use url::Host;
 
+pub use address::BaseUrls;
+pub(crate) use address::{Address, KeyIn};
 use backoff::Backoff;
 pub(crate) use failure::Failures;
+pub(crate) use stream::{Assembly, Event};
 
 /// An idle connection is closed after this time, before most servers would close it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -54,6 +64,15 @@ pub struct HttpConfig {
     /// When the endpoint is left alone. Default: for 5s or more, when half of at least 20 answers of
     /// the last 10s were failures: none in time, no connection, 5xx or nonsense.
     pub breaker: BreakerConfig,
+    /// What the model may be asked, over all shards and replicas; what is beyond waits. Default: no
+    /// limits.
+    pub limits: LimitsConfig,
+    /// What each of its replicas may be asked. Default: no limits.
+    pub replica_limits: LimitsConfig,
+    /// Whether answers are taken as they are made, piece by piece. What is recorded is the same; the
+    /// time to the first token shows in the metrics, and a connection on which a long answer is made
+    /// is not idle, but every token costs an event to read. Default: no.
+    pub stream: bool,
     /// The longest answer that is read. Default: 64MiB.
     pub body_max: ByteSize,
     /// How many unused connections are kept per shard. Default: 1024.
@@ -70,104 +89,153 @@ impl Default for HttpConfig {
             backoff_max: TimeSpan::from_secs(30),
             retry_budget: BudgetConfig::default(),
             breaker: BreakerConfig::default(),
+            limits: LimitsConfig::default(),
+            replica_limits: LimitsConfig::default(),
+            stream: false,
             body_max: ByteSize::from_bytes(64 << 20),
             idle_connections: 1024,
         }
     }
 }
 
-/// Where an endpoint is, and what is said to it in every request.
-pub(crate) struct Address<'a> {
-    /// The API's root, such as `http://localhost:8000/v1`.
-    pub(crate) base_url: &'a str,
-    /// What is asked for below it.
-    pub(crate) path: &'static str,
-    /// Proves who asks, unless it is empty.
-    pub(crate) api_key: &'a Secret,
-    /// Where the key goes.
-    pub(crate) key_in: KeyIn,
-    /// Further headers.
-    pub(crate) headers: &'a BTreeMap<String, Secret>,
-    /// The model that is asked for, for error messages.
-    pub(crate) model: &'a str,
-}
-
-/// Where an endpoint looks for the key.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum KeyIn {
-    /// In `Authorization: Bearer …`.
-    Bearer,
-    /// In a header of its own.
-    Header(&'static str),
-}
-
-/// A connection pool to one endpoint.
+/// Connection pools to the replicas of a model.
 pub(crate) struct Upstream {
     client: Client,
-    url: Url,
+    sites: Vec<Site>,
     headers: HeaderMap,
-    failures: Failures,
     backoff: Backoff,
-    health: Arc<Endpoint>,
+    replicas: Arc<Replicas>,
     metrics: ModelMetrics,
     config: HttpConfig,
 }
 
+/// One replica.
+#[derive(Debug)]
+struct Site {
+    url: Url,
+    failures: Failures,
+}
+
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("url", &self.url.as_str()).finish_non_exhaustive()
+        f.debug_list().entries(self.sites.iter().map(|site| site.url.as_str())).finish()
+    }
+}
+
+/// How an answer is read.
+pub(crate) struct Reading<R> {
+    /// Makes an answer of its text.
+    pub(crate) whole: R,
+    /// Puts the text together, where it may come in pieces.
+    pub(crate) pieces: Option<fn() -> Box<dyn Assembly>>,
+}
+
+/// What an endpoint says.
+pub(crate) trait Answer {
+    /// How many tokens it read and wrote for that, if it counts.
+    fn tokens(&self) -> Option<(u64, u64)>;
+}
+
+impl Answer for Response {
+    fn tokens(&self) -> Option<(u64, u64)> {
+        self.usage.map(|usage| (usage.input_tokens, usage.output_tokens))
     }
 }
 
 impl Upstream {
-    /// Prepares to talk to an endpoint; no connection is made yet.
+    /// Prepares to talk to a model's replicas; no connection is made yet.
     ///
     /// # Errors
-    /// Fails if the URL or a header is malformed, or the system's certificates cannot be read.
+    /// Fails if a URL or a header is malformed, or the system's certificates cannot be read.
     pub(crate) fn new(
         address: &Address<'_>,
         config: HttpConfig,
         wiring: &Wiring,
     ) -> Result<Self, BuildError> {
-        let url = endpoint_url(address.base_url, address.path)?;
-        let client = client(&url, &config).map_err(|error| {
+        let urls = address.urls()?;
+        if wiring.shard() == 0 {
+            urls.iter().filter(|url| sends_in_clear(url, address)).for_each(|url| {
+                let (model, host) = (wiring.name(), url.authority());
+                tracing::warn!(
+                    model,
+                    host,
+                    "the API key goes over the network in clear; use https"
+                );
+            });
+        }
+        let client = client(&urls, &config).map_err(|error| {
             BuildError::new(format_args!("no HTTP client: {}", failure::chain(&error)))
         })?;
+        let site = |url: Url| Site {
+            failures: Failures::new(url.as_str(), address.model, address.secrets()),
+            url,
+        };
+        let replicas = ReplicasConfig {
+            breaker: config.breaker,
+            retry_budget: config.retry_budget,
+            limits: config.limits,
+            replica_limits: config.replica_limits,
+        };
         Ok(Self {
             client,
-            headers: headers(address)?,
-            failures: Failures::new(url.as_str(), address.model, address.api_key.clone()),
+            sites: urls.into_iter().map(site).collect(),
+            headers: address.headers()?,
             backoff: Backoff::new(config.backoff, config.backoff_max),
-            health: wiring.endpoint(config.breaker, config.retry_budget),
+            replicas: wiring.replicas(&address.names()?, replicas),
             metrics: ModelMetrics::new(wiring.name()),
-            url,
             config,
         })
     }
 
     /// Posts a JSON body until an answer can be read, a failure will not pass, the retries or their
-    /// budget are used up, the breaker is open, or the deadline is near.
+    /// budget are used up, no replica is up, or the deadline is near.
     ///
     /// # Errors
     /// Returns the last failure.
-    pub(crate) async fn ask<T>(
+    pub(crate) async fn ask<T: Answer>(
         &self,
         body: String,
-        deadline: Instant,
-        read: impl Fn(&str, &Failures) -> Result<T, ModelError>,
+        message: &Generate,
+        reading: Reading<impl Fn(&str, &Failures) -> Result<T, ModelError>>,
     ) -> Result<T, ModelError> {
+        let ask = Ask {
+            session: Session::of(&message.key),
+            is_first: message.request.history.is_empty(),
+            caller: &message.caller,
+            bytes: body.len(),
+            deadline: message.deadline,
+        };
+        let (started, first) = (Instant::now(), &self.sites[0]);
         let request =
-            self.client.post(self.url.clone()).headers(self.headers.clone()).body(body).build();
-        let request = request.map_err(|error| self.failures.connection(&error))?;
-        self.health.count_request();
+            self.client.post(first.url.clone()).headers(self.headers.clone()).body(body).build();
+        let request = request.map_err(|error| first.failures.connection(&error))?;
+        let mut tried = Vec::new();
         let mut retries = 0;
         loop {
-            let error = match self.admitted(&request, deadline, &read).await {
-                Ok(answer) => return Ok(answer),
+            let turn = self.replicas.turn(&ask, &tried).await;
+            let turn = turn.map_err(|reason| self.no_turn(reason, started))?;
+            let replica = turn.replica();
+            if retries == 0 {
+                self.replicas.endpoint(replica).count_request();
+            }
+            let site = &self.sites[replica];
+            let text = self.attempt(site, &request, ask.deadline, reading.pieces).await;
+            let error = match text.and_then(|text| (reading.whole)(&text, &site.failures)) {
+                Ok(answer) => {
+                    turn.answered(answer.tokens());
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
-            let wait = self.wait(&error, retries, deadline);
-            let Some(wait) = wait.filter(|_| self.health.may_retry()) else {
+            if failure::is_outage(&error) {
+                turn.failed(error.status(), &error);
+                tried.retain(|other| *other != replica);
+                tried.push(replica);
+            } else {
+                turn.refused(error.status());
+            }
+            let wait = self.wait(&error, &tried, retries, ask.deadline);
+            let Some(wait) = wait.filter(|_| self.replicas.may_retry(&tried)) else {
                 return Err(error);
             };
             self.metrics.retry(error.status());
@@ -177,31 +245,28 @@ impl Upstream {
         }
     }
 
-    /// Sends the request once, if the breaker lets it, and tells the breaker how it went.
-    async fn admitted<T>(
-        &self,
-        request: &Request,
-        deadline: Instant,
-        read: impl Fn(&str, &Failures) -> Result<T, ModelError>,
-    ) -> Result<T, ModelError> {
-        let admission = self.health.admit(deadline);
-        let admission =
-            admission.map_err(|refused| self.failures.breaker_open(refused.retry_after))?;
-        let answer = self.attempt(request, deadline).await;
-        let result = answer.and_then(|text| read(&text, &self.failures));
-        match &result {
-            Err(error) if failure::is_outage(error) => admission.failed(error),
-            Ok(_) | Err(_) => admission.succeeded(),
+    /// Why nothing could be sent.
+    fn no_turn(&self, reason: NoTurn, started: Instant) -> ModelError {
+        match reason {
+            NoTurn::Late => ModelError::Timeout { after: started.elapsed() },
+            NoTurn::Refused { replica, retry_after } => {
+                self.sites[replica].failures.breaker_open(retry_after)
+            }
         }
-        result
     }
 
     /// How long to wait before the next retry; `None` if there shall be none.
-    fn wait(&self, error: &ModelError, retries: u32, deadline: Instant) -> Option<Duration> {
-        // A malformed answer mostly means a wrong URL, which waiting does not mend. An open breaker is
-        // waited for by the rollout, which holds nothing meanwhile.
-        let is_hopeless =
-            matches!(error, ModelError::Malformed { .. } | ModelError::BreakerOpen { .. });
+    fn wait(
+        &self,
+        error: &ModelError,
+        tried: &[usize],
+        retries: u32,
+        deadline: Instant,
+    ) -> Option<Duration> {
+        // A malformed answer mostly means a wrong URL, which waiting does not mend; another replica may
+        // have a right one.
+        let is_last = tried.len() >= self.sites.len();
+        let is_hopeless = matches!(error, ModelError::Malformed { .. }) && is_last;
         let may_pass = error.is_retryable() && !is_hopeless;
         if !may_pass || retries >= self.config.retries {
             return None;
@@ -213,53 +278,94 @@ impl Upstream {
     }
 
     /// Sends the request once.
-    async fn attempt(&self, request: &Request, deadline: Instant) -> Result<String, ModelError> {
+    async fn attempt(
+        &self,
+        site: &Site,
+        request: &Request,
+        deadline: Instant,
+        pieces: Option<fn() -> Box<dyn Assembly>>,
+    ) -> Result<String, ModelError> {
         let started = Instant::now();
         let longest = self.config.attempt_timeout.and_then(|span| started.checked_add(span.into()));
         let until = longest.map_or(deadline, |longest| longest.min(deadline));
-        let exchange = self.exchange(request.try_clone().expect("its body is text"));
-        match timeout_at(until, exchange).await {
+        let mut request = request.try_clone().expect("its body is text");
+        *request.url_mut() = site.url.clone();
+        match timeout_at(until, self.exchange(site, request, pieces)).await {
             Ok(answer) => answer,
             Err(_) => Err(ModelError::Timeout { after: started.elapsed() }),
         }
     }
 
-    async fn exchange(&self, request: Request) -> Result<String, ModelError> {
-        let answer = self.client.execute(request).await;
-        let answer = answer.map_err(|error| self.failures.connection(&error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        if status.is_success() {
-            let body = self.body(answer, self.config.body_max.bytes()).await?;
-            return body.ok_or_else(|| self.failures.too_long(self.config.body_max));
-        }
-        let body = self.body(answer, FAILURE_BYTES_MAX).await?;
-        Err(self.failures.refusal(status, &headers, &body.unwrap_or_default()))
-    }
-
-    /// The body as text, unless it is longer than allowed.
-    async fn body(
+    async fn exchange(
         &self,
-        mut answer: reqwest::Response,
-        bytes_max: u64,
-    ) -> Result<Option<String>, ModelError> {
-        if answer.content_length().is_some_and(|length| length > bytes_max) {
-            return Ok(None);
+        site: &Site,
+        request: Request,
+        pieces: Option<fn() -> Box<dyn Assembly>>,
+    ) -> Result<String, ModelError> {
+        let (started, failures) = (Instant::now(), &site.failures);
+        let answer = self.client.execute(request).await;
+        let answer = answer.map_err(|error| failures.connection(&error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        if !status.is_success() {
+            let body = body(answer, FAILURE_BYTES_MAX, failures).await?;
+            return Err(failures.refusal(status, &headers, &body.unwrap_or_default()));
         }
-        let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0) as usize);
-        let failed = |error| self.failures.connection(&error);
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if (body.len() + chunk.len()) as u64 > bytes_max {
-                return Ok(None);
-            }
-            body.extend_from_slice(&chunk);
+        let max = self.config.body_max;
+        if let Some(assembly) = pieces.filter(|_| is_stream(&headers)) {
+            let mut is_first = true;
+            let said = || {
+                if std::mem::take(&mut is_first) {
+                    self.metrics.first_token(started.elapsed());
+                }
+            };
+            return stream::read(answer, assembly(), said, (max, failures)).await;
         }
-        let text = String::from_utf8(body);
-        text.map(Some).map_err(|_| self.failures.malformed("it is not UTF-8"))
+        // An endpoint may as well answer at once.
+        let body = body(answer, max.bytes(), failures).await?;
+        body.ok_or_else(|| failures.too_long(max))
     }
 }
 
+fn is_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+}
+
+/// The body as text, unless it is longer than allowed.
+async fn body(
+    mut answer: reqwest::Response,
+    bytes_max: u64,
+    failures: &Failures,
+) -> Result<Option<String>, ModelError> {
+    if answer.content_length().is_some_and(|length| length > bytes_max) {
+        return Ok(None);
+    }
+    let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0) as usize);
+    let failed = |error| failures.connection(&error);
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        if (body.len() + chunk.len()) as u64 > bytes_max {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let text = String::from_utf8(body);
+    text.map(Some).map_err(|_| failures.malformed("it is not UTF-8"))
+}
+
+/// Whether a key would be seen by whoever sees the traffic. Names without a dot and private addresses
+/// are taken for a network of one's own.
+fn sends_in_clear(url: &Url, address: &Address<'_>) -> bool {
+    let is_own = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local(),
+        Some(Host::Domain(name)) => !name.contains('.') || name.ends_with(".local"),
+        None => true,
+    };
+    url.scheme() == "http" && !address.api_key.is_empty() && !is_own
+}
+
 /// A client without redirects: following one could carry the key to another host.
-fn client(url: &Url, config: &HttpConfig) -> Result<Client, reqwest::Error> {
+fn client(urls: &[Url], config: &HttpConfig) -> Result<Client, reqwest::Error> {
     let builder = Client::builder()
         .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -268,15 +374,15 @@ fn client(url: &Url, config: &HttpConfig) -> Result<Client, reqwest::Error> {
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tcp_nodelay(true)
         .http1_only();
-    with_tls(builder, url).build()
+    with_tls(builder, urls).build()
 }
 
 /// Chooses ring as the cryptography. A plain URL needs no certificates, and reading them takes
 /// longer than the first rollout should.
-fn with_tls(builder: ClientBuilder, url: &Url) -> ClientBuilder {
+fn with_tls(builder: ClientBuilder, urls: &[Url]) -> ClientBuilder {
     // An embedder may have installed a provider of its own, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if url.scheme() == "https" {
+    if urls.iter().any(|url| url.scheme() == "https") {
         return builder;
     }
     let no_roots = rustls::RootCertStore::empty();
@@ -284,81 +390,45 @@ fn with_tls(builder: ClientBuilder, url: &Url) -> ClientBuilder {
     builder.tls_backend_preconfigured(tls.with_no_client_auth())
 }
 
-/// The URL of `path` below `base_url`.
-fn endpoint_url(base_url: &str, path: &str) -> Result<Url, BuildError> {
-    let wrong = |what: &dyn fmt::Display| {
-        BuildError::new(format_args!("`settings.base_url`: {what}; write `http://host:8000/v1`"))
-    };
-    let mut url = Url::parse(base_url).map_err(|error| wrong(&error))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(&"it is neither http nor https"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong(&"it holds credentials, which belong into `settings.api_key`"));
-    }
-    let below = format!("{}/{path}", url.path().trim_end_matches('/'));
-    url.set_path(&below);
-    Ok(url)
-}
-
-fn headers(address: &Address<'_>) -> Result<HeaderMap, BuildError> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if !address.api_key.is_empty() {
-        let key = address.api_key.expose();
-        let (name, value) = match address.key_in {
-            KeyIn::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
-            KeyIn::Header(name) => (HeaderName::from_static(name), key.to_owned()),
-        };
-        headers.insert(name, secret_value("api_key", &value)?);
-    }
-    for (name, value) in address.headers {
-        let path = format!("default_headers.{name}");
-        let wrong = |error| BuildError::new(format_args!("`settings.{path}`: {error}"));
-        let name = HeaderName::try_from(name).map_err(wrong)?;
-        headers.insert(name, secret_value(&path, value.expose())?);
-    }
-    Ok(headers)
-}
-
-fn secret_value(path: &str, value: &str) -> Result<HeaderValue, BuildError> {
-    let wrong = |error| BuildError::new(format_args!("`settings.{path}`: {error}"));
-    let mut value = HeaderValue::try_from(value).map_err(wrong)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use framework::config::Secret;
+
     use super::*;
 
     #[test]
-    fn the_path_is_put_below_the_base_url() {
-        for base in ["http://a:1/v1", "http://a:1/v1/"] {
-            assert_eq!(
-                endpoint_url(base, "responses").unwrap().as_str(),
-                "http://a:1/v1/responses"
-            );
-        }
-        let with_query = endpoint_url("https://a/openai?api-version=1", "responses").unwrap();
-        assert_eq!(with_query.as_str(), "https://a/openai/responses?api-version=1");
-    }
-
-    #[test]
-    fn a_base_url_that_cannot_be_is_refused_without_its_password() {
-        for (base, expected) in [
-            ("localhost:8000/v1", "neither http nor https"),
-            ("", "relative URL without a base"),
-            ("http://user:hunter2@a/v1", "credentials"),
+    fn a_key_that_goes_out_in_clear_is_noticed() {
+        let base_urls = BaseUrls::from("http://a");
+        let address = |api_key| Address {
+            base_urls: &base_urls,
+            path: "x",
+            api_key,
+            key_in: KeyIn::Bearer,
+            headers: const { &BTreeMap::new() },
+            model: "m",
+        };
+        let (key, none) = (Secret::new("k"), Secret::default());
+        for (url, expected) in [
+            ("http://api.example.com/v1", true),
+            ("https://api.example.com/v1", false),
+            ("http://8.8.8.8/v1", true),
+            ("http://[2001:db8::1]/v1", true),
+            ("http://localhost:8000/v1", false),
+            ("http://vllm-0:8000/v1", false),
+            ("http://10.0.0.5:8000/v1", false),
+            ("http://[::1]:8000/v1", false),
         ] {
-            let error = endpoint_url(base, "responses").unwrap_err().to_string();
-            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+            let url = Url::parse(url).unwrap();
+            assert_eq!(sends_in_clear(&url, &address(&key)), expected, "{url}");
+            assert!(!sends_in_clear(&url, &address(&none)), "{url}");
         }
     }
 
     #[test]
     fn a_secure_client_can_be_built() {
         let url = Url::parse("https://example.com/v1").unwrap();
-        assert!(client(&url, &HttpConfig::default()).is_ok());
+        assert!(client(&[url], &HttpConfig::default()).is_ok());
     }
 }

@@ -1,94 +1,133 @@
-//! What the mock answers, and how it is served.
+//! How the mock is served.
 
-use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, Sleep};
 
-const CALL: &str = r#"{"id":"resp_1","object":"response","created_at":1,"model":"mock","status":"completed","error":null,"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"output":[{"type":"function_call","id":"call_1","call_id":"call_1","name":"get_weather","arguments":"{\"city\":\"San Francisco\"}","status":"completed"}],"usage":{"input_tokens":80,"output_tokens":16,"total_tokens":96}}"#;
-const MESSAGE: &str = r#"{"id":"resp_2","object":"response","created_at":1,"model":"mock","status":"completed","error":null,"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"It is cold in San Francisco.","annotations":[]}]}],"usage":{"input_tokens":120,"output_tokens":8,"total_tokens":128}}"#;
-const CHAT_CALL: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"San Francisco\"}"}}]}}],"usage":{"prompt_tokens":80,"completion_tokens":16,"total_tokens":96}}"#;
-const CHAT_MESSAGE: &str = r#"{"id":"chatcmpl-2","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"It is cold in San Francisco."}}],"usage":{"prompt_tokens":120,"completion_tokens":8,"total_tokens":128}}"#;
-const TURN_CALL: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"mock","content":[{"type":"tool_use","id":"call_1","name":"get_weather","input":{"city":"San Francisco"}}],"stop_reason":"tool_use","usage":{"input_tokens":80,"output_tokens":16}}"#;
-const TURN_MESSAGE: &str = r#"{"id":"msg_2","type":"message","role":"assistant","model":"mock","content":[{"type":"text","text":"It is cold in San Francisco."}],"stop_reason":"end_turn","usage":{"input_tokens":120,"output_tokens":8}}"#;
-const FAILURE: &str = r#"{"error":{"message":"the mock is told to fail"}}"#;
+use super::answers::{Said, Script};
+use super::faulty::{Fault, Latency, Rate};
 
-/// What stands in the place of the ids that nobody asked for.
-const CHOICE: &str = r#""choices":[{"#;
-/// Token ids of the first answer, then of the second, whose prompt goes on from the first.
-const IDS: [(&str, &[u32]); 2] = [("1,2,3,4", &[5, 6]), ("1,2,3,4,5,6,7,8", &[9])];
+const GARBAGE: &str = "<html>This is not the model that you are looking for.</html>";
 
 /// What the connections share.
+#[derive(Default)]
 pub(crate) struct Mock {
-    latency: Duration,
-    fail_rate: f64,
-    requests: AtomicU64,
+    pub(crate) script: Script,
+    pub(crate) latency: Latency,
+    /// Before each event of a stream.
+    pub(crate) pause: Duration,
+    pub(crate) fail: Vec<Rate>,
+    pub(crate) requests: AtomicU64,
 }
 
 impl Mock {
-    /// A mock whose answers take that long; that share of them, from 0 to 1, is a 503.
-    pub(crate) fn new(latency: Duration, fail_rate: f64) -> Self {
-        Self { latency, fail_rate, requests: AtomicU64::new(0) }
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Answer>> {
+        let path = request.uri().path().to_owned();
+        let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
+        let number = self.requests.fetch_add(1, Relaxed);
+        let latency = self.latency.draw(number);
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        let fault = self.fail.iter().find(|rate| rate.strikes(number)).map(|rate| rate.fault);
+        let text = std::str::from_utf8(&body).unwrap_or_default();
+        let wish = self.script.wish(&path, text);
+        match fault {
+            None => Ok(self.respond(self.script.say(wish), false)),
+            Some(Fault::Truncate) => Ok(self.respond(self.script.say(wish), true)),
+            Some(Fault::Status(status)) => Ok(refusal(status)),
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::HangUp) => Err(io::Error::other("told to hang up")),
+            Some(Fault::Garbage) if wish.is_stream => {
+                let garbage = Bytes::from(format!("data: {GARBAGE}\n\n"));
+                Ok(self.respond(Said::Events(vec![garbage]), false))
+            }
+            Some(Fault::Garbage) => Ok(self.respond(Said::Whole(GARBAGE.into()), false)),
+        }
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let path = request.uri().path().to_owned();
-        let body = request.into_body().collect().await.map(|body| body.to_bytes());
-        if !self.latency.is_zero() {
-            tokio::time::sleep(self.latency).await;
-        }
-        let number = self.requests.fetch_add(1, Relaxed) as f64;
-        let fails = ((number + 1.0) * self.fail_rate).floor() > (number * self.fail_rate).floor();
-        let (status, text) = match body.as_deref().map(std::str::from_utf8) {
-            _ if fails => (StatusCode::SERVICE_UNAVAILABLE, FAILURE.into()),
-            Ok(Ok(body)) => (StatusCode::OK, said(&path, body)),
-            Ok(Err(_)) | Err(_) => (StatusCode::BAD_REQUEST, FAILURE.into()),
+    fn respond(&self, said: Said, breaks: bool) -> Response<Answer> {
+        let (mut pieces, tag, pause) = match said {
+            Said::Whole(text) => (vec![text], "application/json", Duration::ZERO),
+            Said::Events(events) => (events, "text/event-stream", self.pause),
         };
-        let mut response = Response::new(Full::new(text));
-        *response.status_mut() = status;
+        let length = pieces.iter().map(Bytes::len).sum::<usize>();
+        if breaks {
+            let kept = pieces.len().div_ceil(2);
+            pieces.truncate(kept);
+            let last = pieces.last_mut().expect("there is one");
+            last.truncate(last.len() / 2);
+        }
+        // Events come without a length, as from a model that does not know yet how many there are.
+        let length = (tag != "text/event-stream").then_some(length as u64);
+        pieces.reverse();
+        let pause = (!pause.is_zero()).then(|| (pause, Box::pin(tokio::time::sleep(pause))));
+        let mut response = Response::new(Answer { pieces, length, breaks, pause });
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(tag));
         response
-            .headers_mut()
-            .insert(CONTENT_TYPE, "application/json".parse().expect("it is ASCII"));
-        Ok(response)
     }
 }
 
-/// The answer to a body, by what stands in it.
-fn said(path: &str, body: &str) -> Bytes {
-    let is_second = ["\"function_call_output\"", "\"role\":\"tool\"", "\"tool_result\""]
-        .iter()
-        .any(|sign| body.contains(sign));
-    let (prompt, generated) = IDS[usize::from(is_second)];
-    let (first, second) = match path {
-        _ if path.ends_with("/tokenize") => return format!("{{\"tokens\":[{prompt}]}}").into(),
-        _ if path.ends_with("/chat/completions") => (CHAT_CALL, CHAT_MESSAGE),
-        _ if path.ends_with("/messages") => (TURN_CALL, TURN_MESSAGE),
-        _ => (CALL, MESSAGE),
-    };
-    let text = if is_second { second } else { first };
-    if !body.contains("\"return_tokens_as_token_ids\":true") {
-        return text.into();
+fn refusal(status: u16) -> Response<Answer> {
+    let text = Bytes::from_static(br#"{"error":{"message":"the mock is told to fail"}}"#);
+    let length = Some(text.len() as u64);
+    let mut response =
+        Response::new(Answer { pieces: vec![text], length, breaks: false, pause: None });
+    *response.status_mut() = StatusCode::from_u16(status).expect("it is a status");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == 429 {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("0"));
     }
-    let entry = |id| format!(r#"{{"token":"token_id:{id}","logprob":-0.5,"top_logprobs":[]}}"#);
-    let entries: Vec<_> = generated.iter().map(entry).collect();
-    let logprobs = format!(r#""logprobs":{{"content":[{}]}},"#, entries.join(","));
-    let choice = if body.contains("\"return_token_ids\":true") {
-        format!(r#""prompt_token_ids":[{prompt}],{CHOICE}"token_ids":{generated:?},{logprobs}"#)
-    } else {
-        format!("{CHOICE}{logprobs}")
-    };
-    text.replacen(CHOICE, &choice, 1).into()
+    response
+}
+
+/// A body in pieces, the next at the end, which may break off.
+pub(crate) struct Answer {
+    pieces: Vec<Bytes>,
+    length: Option<u64>,
+    breaks: bool,
+    pause: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some((pause, timer)) = &mut self.pause {
+            ready!(timer.as_mut().poll(context));
+            let next = Instant::now() + *pause;
+            timer.as_mut().reset(next);
+        }
+        match self.pieces.pop() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None if self.breaks => Poll::Ready(Some(Err(io::Error::other("told to stop halfway")))),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty() && !self.breaks
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
 }
 
 /// Serves until the listener fails.

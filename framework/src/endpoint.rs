@@ -5,11 +5,15 @@
 //! and when most answers fail, the breaker opens: requests fail at once, without a connection, until
 //! a single one is let through to see whether the endpoint is back.
 //!
-//! There is one [`Endpoint`] per model, and one for each external service that a component asks, shared
-//! by its actors on all shards and kept across their restarts. Its two parts are pure: state, instant, event.
+//! There is one [`Endpoint`] per replica of a model, and one for each external service that a component
+//! asks, shared by its actors on all shards and kept across their restarts. Its two parts are pure: state,
+//! instant, event. [`Replicas`] says which of a model's endpoints is asked, and when its limits let it.
 
 mod breaker;
+mod bucket;
 mod budget;
+mod limiter;
+mod replicas;
 mod window;
 
 use std::fmt;
@@ -24,6 +28,10 @@ use crate::metrics::EndpointMetrics;
 
 use breaker::{Breaker, Change, Pass, Verdict};
 use budget::Budget;
+
+pub use limiter::LimitsConfig;
+pub(crate) use limiter::{Late, Limiter};
+pub use replicas::{Ask, NoTurn, Replicas, Session, Turn};
 
 /// A part of a whole, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -132,6 +140,17 @@ pub struct Refused {
     pub retry_after: Duration,
 }
 
+/// What an endpoint may be asked at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Anything.
+    Up,
+    /// One request, to see whether it is back.
+    Due,
+    /// Nothing.
+    Down { retry_after: Duration },
+}
+
 /// What a component knows about an endpoint's health, on all shards together.
 pub struct Endpoint {
     component: Arc<str>,
@@ -192,6 +211,18 @@ impl Endpoint {
         self.metrics.breaker_state(code(health.breaker.state()));
         drop(health);
         pass.map(|pass| Admission { endpoint: self.clone(), pass: Some(pass), deadline })
+    }
+
+    /// What it may be asked.
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        let health = self.health();
+        match (health.breaker.state(), health.breaker.retry_after(now)) {
+            (BreakerState::Closed, _) => Standing::Up,
+            (BreakerState::Open | BreakerState::HalfOpen, Duration::ZERO) => Standing::Due,
+            (BreakerState::Open | BreakerState::HalfOpen, retry_after) => {
+                Standing::Down { retry_after }
+            }
+        }
     }
 
     /// How it stands.
@@ -320,7 +351,7 @@ mod tests {
 
     fn endpoint() -> Arc<Endpoint> {
         let breaker = BreakerConfig { requests_min: 4, ..BreakerConfig::default() };
-        let metrics = EndpointMetrics::of_model("policy");
+        let metrics = EndpointMetrics::of_model("policy", "a");
         let budget = BudgetConfig::default();
         Arc::new(Endpoint::new("models/policy", "policy", metrics, breaker, budget))
     }

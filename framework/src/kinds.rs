@@ -176,10 +176,11 @@ fn model_child<M: Model>(
 ) -> Result<Child<Handle<Generate>>, Problems> {
     let config: M::Config = spec.settings.parse()?;
     let actor = seat.actor::<ModelActor<M>>("models", spec.mailbox.get());
-    let (wiring, permits) = (seat.wiring("models"), seat.permits.clone());
+    let wiring = seat.wiring("models");
+    let calls = wiring.calls(spec.max_in_flight);
     let child = seat.child(&actor, move || {
         let model = M::new(config.clone(), &wiring)?;
-        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), permits.clone()))
+        Ok(ModelActor::new(model, ModelMetrics::new(wiring.name()), calls.clone()))
     });
     Ok((child, actor.handle()))
 }

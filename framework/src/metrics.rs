@@ -29,7 +29,9 @@ pub(crate) use self::actor::{
     ActorMetrics, actor_exited, actor_restarted, ask_failed, dead_letter, supervisor_escalated,
     task_panicked,
 };
-pub(crate) use self::handles::EndpointMetrics;
+#[cfg(test)]
+pub(crate) use self::exporter::recorder;
+pub(crate) use self::handles::{EndpointMetrics, ReplicaMetrics, WaitMetrics};
 pub use self::{
     actor::ShardMetrics,
     exporter::{Exporter, ExporterError},
@@ -90,23 +92,57 @@ static REWARD: Family<Histogram, 1> = Family::histogram(
 static MODEL_REQUESTS: Family<Counter, 2> = Family::counter(
     "rehearsal_model_requests_total",
     ["model", "status"],
-    "Requests sent to a model, each retry included, by status: ok or the kind of failure.",
+    "Calls of a model that ended, retries and waits included, by status: ok or the kind of failure.",
 );
 static MODEL_REQUEST_DURATION: Family<Histogram, 1> = Family::histogram(
     "rehearsal_model_request_duration_seconds",
     ["model"],
     MODEL_SECONDS,
-    "Time from sending a request to a model to having its whole answer or its failure.",
+    "Time from calling a model to having its whole answer or its failure, retries and waits included.",
 )
 .measured_in(Unit::Seconds);
+static MODEL_FIRST_TOKEN: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_model_first_token_seconds",
+    ["model"],
+    MODEL_SECONDS,
+    "Time from sending a request to the first thing that the model said, where answers are streamed.",
+)
+.measured_in(Unit::Seconds);
+static MODEL_WAITING: Family<Gauge, 2> = Family::gauge(
+    "rehearsal_model_waiting",
+    ["model", "caller"],
+    "Requests that wait for room within the limits of a model, by the component that asks.",
+);
+static MODEL_WAIT: Family<Histogram, 2> = Family::histogram(
+    "rehearsal_model_wait_seconds",
+    ["model", "caller"],
+    WORK_SECONDS,
+    "Time that requests waited for room within the limits of a model, by the component that asks.",
+)
+.measured_in(Unit::Seconds);
+static MODEL_REPLICA_REQUESTS: Family<Counter, 3> = Family::counter(
+    "rehearsal_model_replica_requests_total",
+    ["model", "replica", "status"],
+    "Requests sent to a replica of a model, each retry counted, by status: ok or the kind of failure.",
+);
+static MODEL_REPLICA_IN_FLIGHT: Family<Gauge, 2> = Family::gauge(
+    "rehearsal_model_replica_in_flight",
+    ["model", "replica"],
+    "Requests sent to a replica of a model that wait for their answer.",
+);
+static MODEL_SESSIONS_MOVED: Family<Counter, 2> = Family::counter(
+    "rehearsal_model_sessions_moved_total",
+    ["model", "replica"],
+    "Sessions that left a replica of a model for another, because it failed.",
+);
 static MODEL_RETRIES: Family<Counter, 2> = Family::counter(
     "rehearsal_model_retries_total",
     ["model", "reason"],
     "Requests to a model that were sent again, by the reason.",
 );
-static MODEL_RETRIES_REFUSED: Family<Counter, 1> = Family::counter(
+static MODEL_RETRIES_REFUSED: Family<Counter, 2> = Family::counter(
     "rehearsal_model_retries_refused_total",
-    ["model"],
+    ["model", "replica"],
     "Requests to a model that were not sent again because the retry budget was spent.",
 );
 static MODEL_TOKEN_PREFIX_BREAKS: Family<Counter, 1> = Family::counter(
@@ -114,15 +150,15 @@ static MODEL_TOKEN_PREFIX_BREAKS: Family<Counter, 1> = Family::counter(
     ["model"],
     "Answers whose prompt's token ids do not begin with those of the conversation so far.",
 );
-static MODEL_BREAKER_STATE: Family<Gauge, 1> = Family::gauge(
+static MODEL_BREAKER_STATE: Family<Gauge, 2> = Family::gauge(
     "rehearsal_model_breaker_state",
-    ["model"],
-    "The circuit breaker of a model's endpoint: 0 closed, 1 half open, 2 open.",
+    ["model", "replica"],
+    "The circuit breaker of a replica of a model: 0 closed, 1 half open, 2 open.",
 );
-static MODEL_BREAKER_OPENS: Family<Counter, 1> = Family::counter(
+static MODEL_BREAKER_OPENS: Family<Counter, 2> = Family::counter(
     "rehearsal_model_breaker_opens_total",
-    ["model"],
-    "Times that the circuit breaker of a model's endpoint opened.",
+    ["model", "replica"],
+    "Times that the circuit breaker of a replica of a model opened.",
 );
 static SERVICE_RETRIES_REFUSED: Family<Counter, 2> = Family::counter(
     "rehearsal_service_retries_refused_total",
@@ -324,7 +360,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 51] = [
+static DESCRIPTIONS: [Description; 57] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -332,6 +368,12 @@ static DESCRIPTIONS: [Description; 51] = [
     REWARD.description(),
     MODEL_REQUESTS.description(),
     MODEL_REQUEST_DURATION.description(),
+    MODEL_FIRST_TOKEN.description(),
+    MODEL_WAITING.description(),
+    MODEL_WAIT.description(),
+    MODEL_REPLICA_REQUESTS.description(),
+    MODEL_REPLICA_IN_FLIGHT.description(),
+    MODEL_SESSIONS_MOVED.description(),
     MODEL_RETRIES.description(),
     MODEL_RETRIES_REFUSED.description(),
     MODEL_TOKEN_PREFIX_BREAKS.description(),
@@ -401,12 +443,20 @@ mod tests {
         model.request("ok", SECOND);
         model.retry("rate_limited");
         model.token_prefix_broken();
+        model.first_token(SECOND);
+        let _waiting = WaitMetrics::new("policy", "agents/solver").enter();
+        WaitMetrics::new("policy", "agents/solver").waited(SECOND);
+        let replica = ReplicaMetrics::new("policy", "localhost");
+        let _sent = replica.started();
+        replica.request("ok");
+        replica.session_moved();
         let environment = EnvironmentMetrics::new("weather");
         environment.verified(SECOND);
         environment.unknown_tool().called("error", SECOND);
-        for endpoint in
-            [EndpointMetrics::of_model("policy"), EndpointMetrics::of_service("weather", "search")]
-        {
+        for endpoint in [
+            EndpointMetrics::of_model("policy", "localhost"),
+            EndpointMetrics::of_service("weather", "search"),
+        ] {
             endpoint.breaker_state(2);
             endpoint.breaker_opened();
             endpoint.retry_refused();

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use actix::{Actor, Handler, Message};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::endpoint::{Late, Limiter};
 use crate::metrics::ModelMetrics;
 use crate::responses::{Request, Response};
 use crate::rollout::{Culprit, Failure};
@@ -29,6 +29,9 @@ pub struct Generate {
     pub request: Request,
     /// The rollout that asks; a model may keep its rollouts apart, never mix them.
     pub key: RolloutKey,
+    /// The component that asks, such as `agents/solver`: where a model's limits make requests wait,
+    /// components have their turn one after the other.
+    pub caller: Arc<str>,
     /// When an answer is no longer of use.
     pub deadline: Instant,
 }
@@ -213,11 +216,11 @@ impl ModelError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Timeout { .. } => {
-                Some("raise the model's `timeout`, or look at the endpoint's load")
+                Some("raise the model's `timeout` or its limits, or look at the endpoint's load")
             }
             Self::Connection { .. } => Some("check `base_url`, and that the endpoint is up"),
             Self::RateLimited { .. } => {
-                Some("lower `collect.max_in_flight` or the model's `max_in_flight`")
+                Some("set the model's `settings.limits`, or lower `collect.max_in_flight`")
             }
             Self::BreakerOpen { .. } => Some(
                 "the log says why it fails; `settings.http.breaker` says when it is left alone",
@@ -260,12 +263,12 @@ pub(crate) struct ModelActor<M: Model> {
     model: Rc<M>,
     metrics: Rc<ModelMetrics>,
     /// Calls that may be under way, over all shards.
-    permits: Arc<Semaphore>,
+    calls: Arc<Limiter>,
 }
 
 impl<M: Model> ModelActor<M> {
-    pub(crate) fn new(model: M, metrics: ModelMetrics, permits: Arc<Semaphore>) -> Self {
-        Self { model: Rc::new(model), metrics: Rc::new(metrics), permits }
+    pub(crate) fn new(model: M, metrics: ModelMetrics, calls: Arc<Limiter>) -> Self {
+        Self { model: Rc::new(model), metrics: Rc::new(metrics), calls }
     }
 }
 
@@ -278,16 +281,16 @@ impl<M: Model> Handler<Generate> for ModelActor<M> {
 
     fn handle(&mut self, message: Generate, _: &mut Self::Context) -> Self::Result {
         let (model, metrics) = (self.model.clone(), self.metrics.clone());
-        let permits = self.permits.clone();
+        let calls = self.calls.clone();
         OwnTask::new(async move {
             let started = Instant::now();
             let deadline = message.deadline;
             let _in_flight = metrics.started();
-            let result = match timeout_at(deadline, permits.acquire()).await {
-                Ok(_permit) => timeout_at(deadline, model.generate(message)).await,
-                Err(elapsed) => Err(elapsed),
+            let result = match calls.acquire(0, &message.caller, 0, deadline).await {
+                Ok(_permit) => timeout_at(deadline, model.generate(message)).await.ok(),
+                Err(Late) => None,
             };
-            let overdue = |_| Err(ModelError::Timeout { after: started.elapsed() });
+            let overdue = || Err(ModelError::Timeout { after: started.elapsed() });
             let result = result.unwrap_or_else(overdue);
             let status = result.as_ref().map_or_else(ModelError::status, |_| "ok");
             metrics.request(status, started.elapsed());
@@ -304,12 +307,18 @@ impl<M: Model> Handler<Generate> for ModelActor<M> {
 pub struct ModelPort {
     handle: Handle<Generate>,
     timeout: Duration,
+    caller: Arc<str>,
 }
 
 impl ModelPort {
     /// A way to the model behind a handle; each call may take `timeout`.
     pub fn new(handle: Handle<Generate>, timeout: Duration) -> Self {
-        Self { handle, timeout }
+        Self { handle, timeout, caller: Arc::from("") }
+    }
+
+    /// The same way, for the component of that path.
+    pub(crate) fn asked_by(self, caller: &str) -> Self {
+        Self { caller: caller.into(), ..self }
     }
 
     /// Blames this model, by its name, for an attempt that came to nothing.
@@ -330,6 +339,7 @@ impl ModelPort {
         deadline: Instant,
     ) -> Result<Response, ModelError> {
         let deadline = deadline.min(Instant::now() + self.timeout);
-        self.handle.ask(Generate { request, key, deadline }, deadline).await?
+        let caller = self.caller.clone();
+        self.handle.ask(Generate { request, key, caller, deadline }, deadline).await?
     }
 }

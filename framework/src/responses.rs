@@ -17,4 +17,4 @@ pub(crate) use fields::push_key;
 pub use item::{FunctionCall, Item, ItemError, ItemKind, Role};
 pub use request::{CreateParams, ParamsError, Request};
 pub use response::{IncompleteReason, Response, ResponseError, Usage};
-pub use tokens::TokenData;
+pub use tokens::{Excised, LogProbs, TokenData, TokenIds};

@@ -12,8 +12,10 @@ use tokio::sync::Semaphore;
 use crate::agent::{EnvironmentPort, Ports};
 use crate::config::{RuntimeSpec, verify_timeout};
 use crate::cpu::{CpuPool, Pool};
-use crate::endpoint::{BreakerConfig, BudgetConfig, Endpoint, EndpointStatus};
-use crate::metrics::EndpointMetrics;
+use crate::endpoint::{
+    BreakerConfig, BudgetConfig, Endpoint, EndpointStatus, Limiter, LimitsConfig, Replicas,
+};
+use crate::metrics::{EndpointMetrics, ReplicaMetrics, WaitMetrics};
 use crate::model::ModelPort;
 use crate::supervision::StartError;
 
@@ -50,6 +52,8 @@ pub(crate) struct Facilities {
     pub(crate) directory: OnceLock<Directory>,
     pub(crate) cpu: Arc<Pool>,
     endpoints: Mutex<BTreeMap<EndpointKey, Arc<Endpoint>>>,
+    replicas: Mutex<BTreeMap<String, Arc<Replicas>>>,
+    calls: Mutex<BTreeMap<String, Arc<Limiter>>>,
     permits: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     shared: Mutex<BTreeMap<SharedKey, Arc<dyn Any + Send + Sync>>>,
 }
@@ -70,6 +74,8 @@ impl Facilities {
             directory,
             cpu,
             endpoints: Mutex::default(),
+            replicas: Mutex::default(),
+            calls: Mutex::default(),
             permits: Mutex::default(),
             shared: Mutex::default(),
         }
@@ -80,6 +86,19 @@ impl Facilities {
         let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         endpoints.values().map(|endpoint| endpoint.status()).collect()
     }
+}
+
+/// How a model's replicas are treated.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplicasConfig {
+    /// When one is left alone.
+    pub breaker: BreakerConfig,
+    /// How many retries each may see.
+    pub retry_budget: BudgetConfig,
+    /// What all may be asked together.
+    pub limits: LimitsConfig,
+    /// What each may be asked.
+    pub replica_limits: LimitsConfig,
 }
 
 /// What a component being built may ask for.
@@ -139,7 +158,7 @@ impl Wiring {
     pub fn model(&self, name: &str) -> Result<ModelPort, BuildError> {
         let ports = self.directory().models.get(name);
         let port = ports.and_then(|ports| ports.get(self.shard));
-        port.cloned().ok_or_else(|| {
+        port.map(|port| port.clone().asked_by(&self.path())).ok_or_else(|| {
             let known: Vec<_> = self.directory().models.keys().map(String::as_str).collect();
             let known = known.join("`, `");
             BuildError::new(format_args!("there is no model `{name}`; there are `{known}`"))
@@ -152,15 +171,38 @@ impl Wiring {
         self.facilities.cpu.door(&self.name)
     }
 
-    /// The health of the endpoint that this model asks: one for all shards, kept when the model is
-    /// rebuilt. The first caller's limits hold.
-    pub fn endpoint(&self, breaker: BreakerConfig, budget: BudgetConfig) -> Arc<Endpoint> {
-        let metrics = || EndpointMetrics::of_model(&self.name);
-        self.endpoint_of(&self.name, metrics, breaker, budget)
+    /// The replicas that this model asks, by the names of their addresses: the same for all shards,
+    /// kept when the model is rebuilt. The first caller's limits hold.
+    ///
+    /// # Panics
+    /// Panics if there is no name.
+    pub fn replicas(&self, names: &[String], config: ReplicasConfig) -> Arc<Replicas> {
+        assert!(!names.is_empty(), "a model has at least one replica");
+        let ReplicasConfig { breaker, retry_budget, limits, replica_limits } = config;
+        let new = || {
+            let endpoint = |name: &String| {
+                let metrics = || EndpointMetrics::of_model(&self.name, name);
+                let shown = match names {
+                    [_] => self.name.to_string(),
+                    _ => format!("{} at {name}", self.name),
+                };
+                self.endpoint_of(&shown, metrics, breaker, retry_budget)
+            };
+            let endpoints = names.iter().map(endpoint).collect();
+            let metrics = names.iter().map(|name| ReplicaMetrics::new(&self.name, name)).collect();
+            let model = self.name.clone();
+            let waits = move |caller: &str| WaitMetrics::new(&model, caller);
+            let limiter = Limiter::new(limits, replica_limits, names.len(), waits);
+            Arc::new(Replicas::new(endpoints, metrics, limiter))
+        };
+        let replicas = &self.facilities.replicas;
+        let mut replicas = replicas.lock().unwrap_or_else(PoisonError::into_inner);
+        replicas.entry(self.path()).or_insert_with(new).clone()
     }
 
     /// The health of an external service that this component asks, such as a search API, under a name
-    /// that tells it from the component's others. Like [`endpoint`](Self::endpoint) otherwise.
+    /// that tells it from the component's others: one for all shards, kept when the component is
+    /// rebuilt. The first caller's limits hold.
     pub fn service(
         &self,
         service: &str,
@@ -178,12 +220,23 @@ impl Wiring {
         breaker: BreakerConfig,
         budget: BudgetConfig,
     ) -> Arc<Endpoint> {
-        let path = format!("{}/{}", self.section, self.name);
+        let path = self.path();
         let endpoints = &self.facilities.endpoints;
         let mut endpoints = endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (path.clone(), name.to_owned());
         let new = || Arc::new(Endpoint::new(&path, name, metrics(), breaker, budget));
         endpoints.entry(key).or_insert_with(new).clone()
+    }
+
+    /// How many calls of this model may be under way at once: one limit for all shards.
+    pub(crate) fn calls(&self, at_once: NonZeroUsize) -> Arc<Limiter> {
+        let limits = LimitsConfig { in_flight: Some(at_once), ..LimitsConfig::default() };
+        let model = self.name.clone();
+        let waits = move |caller: &str| WaitMetrics::new(&model, caller);
+        let new = || Limiter::new(limits, LimitsConfig::default(), 1, waits);
+        let calls = &self.facilities.calls;
+        let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.entry(self.path()).or_insert_with(new).clone()
     }
 
     /// How much of something this component may have under way at once: one limit for all shards,
@@ -192,8 +245,12 @@ impl Wiring {
         let permits = &self.facilities.permits;
         let mut permits = permits.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Semaphore::new(at_once.get().min(Semaphore::MAX_PERMITS)));
-        let path = format!("{}/{}", self.section, self.name);
-        permits.entry(path).or_insert_with(new).clone()
+        permits.entry(self.path()).or_insert_with(new).clone()
+    }
+
+    /// The component's path, without the shard: `models/policy`.
+    fn path(&self) -> String {
+        format!("{}/{}", self.section, self.name)
     }
 
     /// What this component has once for all shards, such as a cache; one of each type. The first that
@@ -208,7 +265,7 @@ impl Wiring {
     ) -> Result<Arc<T>, BuildError> {
         let shared = &self.facilities.shared;
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (format!("{}/{}", self.section, self.name), TypeId::of::<T>());
+        let key = (self.path(), TypeId::of::<T>());
         if let Some(made) = shared.get(&key) {
             return Ok(made.clone().downcast().expect("the key holds its type"));
         }
@@ -262,14 +319,17 @@ mod tests {
         assert!(Arc::ptr_eq(&search, &service(&again, "search")));
         assert!(!Arc::ptr_eq(&search, &service(&first, "fetch")));
         assert!(!Arc::ptr_eq(&search, &service(&wiring("agents", 0), "search")));
-        wiring("models", 0).endpoint(BreakerConfig::default(), BudgetConfig::default());
+        let names = ["h:1".to_owned(), "h:2".to_owned()];
+        let replicas = |shard| wiring("models", shard).replicas(&names, ReplicasConfig::default());
+        assert!(Arc::ptr_eq(&replicas(0), &replicas(1)));
         let known = facilities.endpoints();
         let known: Vec<_> = known.iter().map(|it| (&*it.component, &*it.name)).collect();
         let expected = [
             ("agents/x", "search"),
             ("environments/x", "fetch"),
             ("environments/x", "search"),
-            ("models/x", "x"),
+            ("models/x", "x at h:1"),
+            ("models/x", "x at h:2"),
         ];
         assert_eq!(known, expected);
     }

@@ -96,14 +96,6 @@ pub(super) fn read(
     Ok(response.with_fields(echo(params, std::iter::empty())))
 }
 
-/// A response with one empty message: the conversation has left no room for more.
-pub(super) fn silence(params: &CreateParams, model: &str) -> Response {
-    let item = Item::output_message(&format!("msg_{}", unique()), "");
-    let mut response = Response::new(format!("resp_{}", unique()), model.into(), vec![item]);
-    response.incomplete = Some(IncompleteReason::MaxOutputTokens);
-    response.with_fields(echo(params, std::iter::empty()))
-}
-
 /// The items of a message's blocks, in their order; texts that follow each other are one message.
 fn items(blocks: Vec<Block<'_>>) -> Result<Vec<Item>, String> {
     let mut items: Vec<Value> = Vec::new();

@@ -35,7 +35,9 @@ async fn ask(answers: Vec<Answer>) -> (Result<Response, ModelError>, Vec<String>
     let key = RolloutKey { task: TaskId::from("a/b/1"), repeat: 0 };
     let deadline = Instant::now() + Duration::from_secs(30);
     let request = request(&json!({ "input": "hi" }), &json!([]));
-    let answer = model.generate(Generate { request, key, deadline }).await;
+    let answer = model
+        .generate(Generate { request, key, caller: Arc::from("agents/solver"), deadline })
+        .await;
     (answer, endpoint.requests())
 }
 
@@ -217,7 +219,7 @@ fn numbers_in_arguments_keep_their_digits() {
     assert!(body.contains(&format!("\"input\":{arguments}")), "{body}");
     let said = said(json!([tool_use("1")]), "tool_use").replace(r#"{"a":1}"#, arguments);
     let params = CreateParams::user("hi");
-    let failures = Failures::new("http://a", "m", Secret::default());
+    let failures = Failures::new("http://a", "m", Vec::new());
     let response = reply::read(&said, &params, &failures).unwrap();
     assert_eq!(&*response.output[0].as_function_call().unwrap().arguments, arguments);
 }

@@ -1,8 +1,9 @@
-//! A chat's completion, read in one pass: long arrays of token ids go straight from text to numbers.
+//! A chat's completion, read in one pass; what is long stays text.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use framework::responses::Excised;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -17,7 +18,7 @@ pub(super) struct Completion<'a> {
     pub(super) model: Option<Cow<'a, str>>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
-    pub(super) prompt_token_ids: Option<Box<[u32]>>,
+    pub(super) prompt_token_ids: Option<&'a RawValue>,
     pub(super) others: Object<'a>,
 }
 
@@ -27,7 +28,8 @@ pub(super) struct Choice<'a> {
     pub(super) message: Message<'a>,
     pub(super) finish_reason: Option<Cow<'a, str>>,
     pub(super) logprobs: Option<&'a RawValue>,
-    pub(super) token_ids: Option<Box<[u32]>>,
+    pub(super) prompt_token_ids: Option<&'a RawValue>,
+    pub(super) token_ids: Option<&'a RawValue>,
     pub(super) routed_experts: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) others: Object<'a>,
@@ -41,9 +43,9 @@ pub(super) struct Message<'a> {
     pub(super) refusal: Option<Cow<'a, str>>,
     pub(super) annotations: Option<&'a RawValue>,
     pub(super) tool_calls: Vec<ToolCall<'a>>,
-    pub(super) prompt_token_ids: Option<Box<[u32]>>,
-    pub(super) generation_token_ids: Option<Box<[u32]>>,
-    pub(super) generation_log_probs: Option<Box<[f32]>>,
+    pub(super) prompt_token_ids: Option<&'a RawValue>,
+    pub(super) generation_token_ids: Option<&'a RawValue>,
+    pub(super) generation_log_probs: Option<&'a RawValue>,
     pub(super) routed_experts: Option<&'a RawValue>,
     pub(super) others: Object<'a>,
 }
@@ -72,56 +74,8 @@ pub(super) struct Function<'a> {
 pub(super) struct LogProb<'a> {
     #[serde(borrow)]
     pub(super) token: Cow<'a, str>,
-    pub(super) logprob: f32,
-}
-
-/// Token ids; some servers send them as text.
-pub(super) struct TokenIds(pub(super) Box<[u32]>);
-
-impl<'de> Deserialize<'de> for TokenIds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Id(u32);
-        impl<'de> Deserialize<'de> for Id {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct IdVisitor;
-                impl Visitor<'_> for IdVisitor {
-                    type Value = Id;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a token id")
-                    }
-
-                    fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
-                        let id = u32::try_from(id);
-                        id.map(Id).map_err(|_| E::custom("a token id that is too large"))
-                    }
-
-                    fn visit_str<E: Error>(self, id: &str) -> Result<Id, E> {
-                        let id = id.strip_prefix("token_id:").unwrap_or(id);
-                        id.parse().map(Id).map_err(|_| E::custom("text that is no token id"))
-                    }
-                }
-                deserializer.deserialize_any(IdVisitor)
-            }
-        }
-        struct IdsVisitor;
-        impl<'de> Visitor<'de> for IdsVisitor {
-            type Value = TokenIds;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of token ids")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut ids: S) -> Result<TokenIds, S::Error> {
-                let mut found = Vec::with_capacity(256);
-                while let Some(Id(id)) = ids.next_element()? {
-                    found.push(id);
-                }
-                Ok(TokenIds(found.into()))
-            }
-        }
-        deserializer.deserialize_seq(IdsVisitor)
-    }
+    #[serde(borrow)]
+    pub(super) logprob: &'a RawValue,
 }
 
 /// Reads an object in one pass: fields by name, and all others as text.
@@ -163,17 +117,20 @@ read_fields!(Completion, "a chat completion", |completion, map, name| {
     "model" => completion.model = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
     "usage" => completion.usage = map.next_value()?,
     "error" => completion.error = map.next_value()?,
-    "prompt_token_ids" => completion.prompt_token_ids = ids(map.next_value()?),
+    "prompt_token_ids" => completion.prompt_token_ids = map.next_value()?,
     "id" => { map.next_value::<IgnoredAny>()?; }
 });
 
 read_fields!(Choice, "a choice", |choice, map, name| {
     "message" => choice.message = map.next_value()?,
+    // Of a text.
+    "text" => choice.message.content = map.next_value()?,
     "finish_reason" => {
         choice.finish_reason = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0);
     }
     "logprobs" => choice.logprobs = map.next_value()?,
-    "token_ids" => choice.token_ids = ids(map.next_value()?),
+    "prompt_token_ids" => choice.prompt_token_ids = map.next_value()?,
+    "token_ids" => choice.token_ids = map.next_value()?,
     "routed_experts" => choice.routed_experts = map.next_value()?,
     "error" => choice.error = map.next_value()?,
     "index" => { map.next_value::<IgnoredAny>()?; }
@@ -189,15 +146,30 @@ read_fields!(Message, "a message", |message, map, name| {
     "refusal" => message.refusal = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
     "annotations" => message.annotations = map.next_value()?,
     "tool_calls" => message.tool_calls = map.next_value::<Option<_>>()?.unwrap_or_default(),
-    "prompt_token_ids" => message.prompt_token_ids = ids(map.next_value()?),
-    "generation_token_ids" => message.generation_token_ids = ids(map.next_value()?),
+    "prompt_token_ids" => message.prompt_token_ids = map.next_value()?,
+    "generation_token_ids" => message.generation_token_ids = map.next_value()?,
     "generation_log_probs" => message.generation_log_probs = map.next_value()?,
     "routed_experts" => message.routed_experts = map.next_value()?,
     "role" => { map.next_value::<IgnoredAny>()?; }
 });
 
-fn ids(ids: Option<TokenIds>) -> Option<Box<[u32]>> {
-    ids.map(|ids| ids.0)
+impl Completion<'_> {
+    /// How many of its token lists have been taken out of the text.
+    pub(super) fn excised(&self, excised: &Excised<'_>) -> usize {
+        let choice = self.choice.as_ref();
+        let of_choice = choice.map(|choice| {
+            let message = &choice.message;
+            [
+                choice.prompt_token_ids,
+                choice.token_ids,
+                message.prompt_token_ids,
+                message.generation_token_ids,
+                message.generation_log_probs,
+            ]
+        });
+        let lists = of_choice.into_iter().flatten().chain([self.prompt_token_ids]);
+        lists.flatten().filter(|list| excised.is_list(list)).count()
+    }
 }
 
 /// The first of a list of choices.

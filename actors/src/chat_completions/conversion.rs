@@ -2,38 +2,61 @@
 
 use std::sync::Arc;
 
-use framework::config::Secret;
 use framework::model::ModelError;
 use framework::responses::{Fields, Request, Response};
 use framework::wiring::BuildError;
 
 use super::Config;
+use super::audio;
 use super::messages::{self, Message, Rules, Unsupported};
 use super::parameters::Parameters;
+use super::prompt::Prompting;
 use super::reply::Reader;
-use super::tokens::Found;
+use super::tokens::{Found, Of};
 use crate::object;
 use crate::upstream::Failures;
 
 /// Fields that settings cannot set.
-const RESERVED: [&str; 3] = ["messages", "model", "stream"];
+const RESERVED: [&str; 4] = ["messages", "model", "prompt", "stream"];
 /// Fields of a request that decide about its tokens.
-const TOKENIZED: [&str; 5] =
-    ["model", "tools", "chat_template_kwargs", "mm_processor_kwargs", "required_prefix_token_ids"];
+const TOKENIZED: [&str; 6] = [
+    "model",
+    "tools",
+    "chat_template_kwargs",
+    "mm_processor_kwargs",
+    "required_prefix_token_ids",
+    "add_special_tokens",
+];
+/// Fields of a chat that the completion of a text does not have.
+const OF_CHATS: [&str; 11] = [
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "chat_template_kwargs",
+    "reasoning_effort",
+    "verbosity",
+    "metadata",
+    "store",
+    "prompt_cache_key",
+    "safety_identifier",
+    "top_logprobs",
+];
 
 /// Requests as chats, and completions as responses.
 #[derive(Clone, Debug)]
 pub struct Conversion {
     pub(super) reader: Reader,
     rules: Rules,
+    /// How a conversation becomes a text, for endpoints that complete one.
+    prompting: Option<Prompting>,
     config: Arc<Config>,
 }
 
 /// A request in its parts.
 pub(super) struct Body {
     pub(super) fields: Fields,
-    /// A JSON list.
-    pub(super) messages: String,
+    /// `messages` or `prompt`, and its JSON.
+    pub(super) said: (&'static str, String),
     /// There is nothing more to be asked.
     pub(super) is_over: bool,
 }
@@ -45,6 +68,7 @@ impl Conversion {
     /// Fails if they set a field that rollouts need.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         check(config)?;
+        let prompting = Prompting::new(config)?;
         let tokens = config.return_token_id_information;
         let separate_reasoning = config.uses_reasoning_parser;
         let rules = Rules {
@@ -52,19 +76,28 @@ impl Conversion {
                 && !config.preserve_reasoning_in_assistant_content,
             send_reasoning: config.uses_interleaved_reasoning,
             developer_as_system: config.replace_developer_role_with_system,
-            tokens,
+            // A text has no place for them.
+            tokens: tokens && prompting.is_none(),
         };
-        let reader = Reader { model: config.model.as_str().into(), separate_reasoning, tokens };
-        Ok(Self { reader, rules, config: Arc::new(config.clone()) })
+        let of = if prompting.is_some() { Of::Text } else { Of::Chat };
+        let model = config.model.as_str().into();
+        let reader = Reader { model, separate_reasoning, tokens, of };
+        Ok(Self { reader, rules, prompting, config: Arc::new(config.clone()) })
     }
 
     /// The JSON body that asks for a completion.
     ///
     /// # Errors
-    /// Fails with [`ModelError::Unsupported`] on what a chat has no words for.
+    /// Fails with [`ModelError::Unsupported`] on what a chat has no words for, and on sound, which
+    /// would have to be read from files.
     pub fn request(&self, request: &Request) -> Result<String, ModelError> {
-        let Body { fields, messages, .. } = self.body(request)?;
-        Ok(whole(&fields, &messages))
+        let parameters = self.parameters(request)?;
+        if !parameters.sounds.is_empty() {
+            let reason = "sound in `metadata`, without an endpoint".to_owned();
+            return Err(ModelError::Unsupported { reason });
+        }
+        let Body { fields, said, .. } = self.body(request, &parameters, &[])?;
+        Ok(whole(&fields, &said))
     }
 
     /// The response that a completion's JSON stands for.
@@ -74,7 +107,8 @@ impl Conversion {
     /// prompt that only the tokenizer knows are lacking here.
     pub fn response(&self, request: &Request, completion: &str) -> Result<Response, ModelError> {
         let Config { base_url, model, .. } = &*self.config;
-        let failures = Failures::new(base_url, model, Secret::default());
+        let endpoint = base_url.iter().next().unwrap_or_default();
+        let failures = Failures::new(endpoint, model, Vec::new());
         let mut reply = self.reader.read(completion, &request.params, &failures)?;
         match reply.tokens.take() {
             None => Ok(reply.response),
@@ -85,16 +119,47 @@ impl Conversion {
         }
     }
 
-    pub(super) fn body(&self, request: &Request) -> Result<Body, ModelError> {
-        let unsupported = |Unsupported(reason)| ModelError::Unsupported { reason };
-        let parameters = Parameters::new(&request.params).map_err(unsupported)?;
+    /// What a task asks for, besides its messages.
+    pub(super) fn parameters(&self, request: &Request) -> Result<Parameters, ModelError> {
+        Parameters::new(&request.params).map_err(unsupported)
+    }
+
+    /// The sounds that it asks for, as data URLs.
+    pub(super) async fn sounds(&self, parameters: &Parameters) -> Result<Vec<String>, ModelError> {
+        let sounds = parameters.sounds.clone();
+        if sounds.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.prompting.is_some() {
+            return Err(unsupported(Unsupported("sound, in a prompt that is text".to_owned())));
+        }
+        let root = self.config.audio_root.clone();
+        let read = tokio::task::spawn_blocking(move || audio::read(sounds, root.as_deref()));
+        read.await.expect("reading does not panic").map_err(unsupported)
+    }
+
+    pub(super) fn body(
+        &self,
+        request: &Request,
+        parameters: &Parameters,
+        sounds: &[String],
+    ) -> Result<Body, ModelError> {
         let instructions = parameters.instructions.as_deref();
-        let messages: Vec<Message<'_>> =
+        let mut messages: Vec<Message<'_>> =
             messages::messages(instructions, request.input(), self.rules).map_err(unsupported)?;
+        messages::begin_with_sounds(&mut messages, sounds);
         let is_over =
             !self.config.sequential_reasoning_allowed && messages::ends_in_silence(&messages);
-        let fields = self.fields(&parameters).map_err(unsupported)?;
-        Ok(Body { fields, messages: messages::write(&messages), is_over })
+        let fields = self.fields(parameters).map_err(unsupported)?;
+        let Some(prompting) = &self.prompting else {
+            let said = ("messages", messages::write(&messages));
+            return Ok(Body { fields, said, is_over });
+        };
+        let prompt = prompting.prompt(&messages, &fields).map_err(unsupported)?;
+        let mut json = String::with_capacity(prompt.len() + 2);
+        object::push_text(&mut json, &prompt);
+        let fields = of_text(fields, prompting.has_special_tokens());
+        Ok(Body { fields, said: ("prompt", json), is_over })
     }
 
     /// Everything but the messages.
@@ -134,26 +199,56 @@ impl Conversion {
         if fields.contains("stream") || fields.contains("messages") {
             return Err(Unsupported("`metadata.extra_body` has `stream` or `messages`".to_owned()));
         }
+        if config.http.stream {
+            fields.set("stream", &true);
+            if !fields.contains("stream_options") {
+                fields.set("stream_options", &serde_json::json!({ "include_usage": true }));
+            }
+        }
         Ok(fields)
     }
 }
 
+fn unsupported(Unsupported(reason): Unsupported) -> ModelError {
+    ModelError::Unsupported { reason }
+}
+
+/// The fields of a chat as those of the completion of a text.
+fn of_text(chat: Fields, has_special_tokens: bool) -> Fields {
+    let mut fields = Fields::default();
+    for (name, value) in chat.iter().filter(|(name, _)| !OF_CHATS.contains(name)) {
+        let name = if name == "max_completion_tokens" { "max_tokens" } else { name };
+        fields.set_raw(name, value.to_owned());
+    }
+    // Chats ask for log-probabilities and say of how many tokens; texts say how many.
+    let asks = fields.remove("logprobs").is_some_and(|asked| asked.get() == "true");
+    match chat.get_set("top_logprobs") {
+        Some(count) => fields.set_raw("logprobs", count.to_owned()),
+        None if asks => fields.set("logprobs", &0),
+        None => {}
+    }
+    if has_special_tokens && !fields.contains("add_special_tokens") {
+        fields.set("add_special_tokens", &false);
+    }
+    fields
+}
+
 /// The JSON of a question to the tokenizer.
-pub(super) fn tokenizer_body(fields: &Fields, messages: &str) -> String {
+pub(super) fn tokenizer_body(fields: &Fields, said: &(&'static str, String)) -> String {
     let mut own = Fields::default();
     for (name, value) in fields.iter().filter(|(name, _)| TOKENIZED.contains(name)) {
         own.set_raw(name, value.to_owned());
     }
-    whole(&own, messages)
+    whole(&own, said)
 }
 
 /// The request's JSON.
-pub(super) fn whole(fields: &Fields, messages: &str) -> String {
-    let mut body = String::with_capacity(messages.len() + 1024);
+pub(super) fn whole(fields: &Fields, (name, json): &(&'static str, String)) -> String {
+    let mut body = String::with_capacity(json.len() + 1024);
     body.push('{');
     fields.write_into(&mut body);
-    object::push_key(&mut body, "messages");
-    body.push_str(messages);
+    object::push_key(&mut body, name);
+    body.push_str(json);
     body.push('}');
     body
 }

@@ -138,6 +138,27 @@ fn fold(instructions: &str, messages: &mut Vec<Message<'_>>) {
     messages.insert(0, Message::new(Role::System, content));
 }
 
+/// Has the last of a user's messages begin with sounds, by their data URLs.
+pub(super) fn begin_with_sounds(messages: &mut Vec<Message<'_>>, sounds: &[String]) {
+    if sounds.is_empty() {
+        return;
+    }
+    let blocks: Vec<_> = sounds
+        .iter()
+        .map(|url| {
+            serde_json::json!({ "type": "audio_url", "audio_url": { "url": url } }).to_string()
+        })
+        .collect();
+    let blocks = blocks.join(",");
+    let of_user = messages.iter_mut().rev().find(|message| message.role == Role::User);
+    match of_user {
+        Some(message) => message.content = Content::Parts(message.parts_after(&blocks)),
+        None => {
+            messages.push(Message::new(Role::User, Content::Parts(format!("[{blocks}]"))));
+        }
+    }
+}
+
 struct Chat<'a> {
     messages: Vec<Message<'a>>,
     /// What the model made since the last item of somebody else.
@@ -277,6 +298,40 @@ impl<'a> Message<'a> {
     fn new(role: Role, content: Content<'a>) -> Self {
         let (calls, others) = (Vec::new(), Vec::new());
         Self { role, content, calls, call_id: None, reasoning: None, others, tokens: None }
+    }
+
+    /// Who says it.
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// What it says, if that is text and nothing else.
+    pub(super) fn plain_text(&self) -> Option<String> {
+        (self.is_plain() && self.calls.is_empty()).then(|| self.text())
+    }
+
+    /// Whether it has no parts but text.
+    pub(super) fn is_plain(&self) -> bool {
+        match &self.content {
+            Content::Null | Content::Given(_) | Content::Text(_) => true,
+            Content::Parts(parts) => parts::are_text(parts),
+        }
+    }
+
+    /// What it says as a list of parts, after these.
+    fn parts_after(&self, blocks: &str) -> String {
+        let text = |json: &str| format!("[{blocks},{{\"type\":\"text\",\"text\":{json}}}]");
+        match &self.content {
+            Content::Null => format!("[{blocks}]"),
+            Content::Given(given) => text(given.get()),
+            Content::Text(said) => {
+                let mut json = String::new();
+                push_text(&mut json, said);
+                text(&json)
+            }
+            Content::Parts(parts) if parts == "[]" => format!("[{blocks}]"),
+            Content::Parts(parts) => format!("[{blocks},{}", &parts[1..]),
+        }
     }
 
     /// The text of an operator's message.

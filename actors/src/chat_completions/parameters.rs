@@ -8,6 +8,7 @@
 //! | `reasoning.effort` | `reasoning_effort` |
 //! | `text.format`, `text.verbosity` | `response_format`, `verbosity` |
 //! | `metadata.extra_body`, `metadata.chat_template_kwargs` | JSON for the endpoint, taken out of `metadata` |
+//! | `metadata.audio_data`, `audio_path`, `audio_paths` | sound, taken out of `metadata` (`audio.rs`) |
 //! | `instructions` | the leading system message |
 //! | `include`, `truncation`, `max_tool_calls`, `background: false`, `stream: false` | left out: they say nothing to a chat |
 //! | `previous_response_id`, `conversation`, `prompt`, `background: true` | an error: the model would not see what they stand for |
@@ -17,6 +18,7 @@ use framework::responses::{CreateParams, Fields};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::audio::{self, Sound};
 use super::messages::Unsupported;
 
 /// A JSON object.
@@ -33,6 +35,8 @@ pub(crate) struct Parameters {
     pub(crate) extra_body: Extras,
     /// What the task wants of the endpoint's chat template.
     pub(crate) chat_template_kwargs: Extras,
+    /// What the model is to listen to.
+    pub(super) sounds: Vec<Sound>,
 }
 
 /// Fields without a word for a chat, and without weight.
@@ -116,7 +120,9 @@ impl Parameters {
         };
         self.extra_body = take("extra_body")?;
         self.chat_template_kwargs = take("chat_template_kwargs")?;
+        self.sounds = audio::named(&metadata)?;
         let others = without(metadata, &["extra_body", "chat_template_kwargs"]);
+        let others = without(others, &audio::KEYS);
         if !others.is_empty() {
             self.fields.set("metadata", &others);
         }

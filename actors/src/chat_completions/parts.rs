@@ -49,6 +49,13 @@ pub(super) fn text(parts: &str) -> String {
     parts.iter().filter_map(|part| part.text("text")).collect()
 }
 
+/// Whether a list of parts has none but text.
+pub(super) fn are_text(parts: &str) -> bool {
+    list(parts).is_ok_and(|parts| {
+        parts.iter().all(|part| part.text("type").is_some_and(|tag| tag == "text"))
+    })
+}
+
 fn list(text: &str) -> Result<Vec<Object<'_>>, Unsupported> {
     serde_json::from_str(text)
         .map_err(|error| Unsupported(format!("parts that cannot be read: {error}")))

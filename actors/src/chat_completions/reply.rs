@@ -5,23 +5,30 @@ use std::sync::Arc;
 
 use framework::model::ModelError;
 use framework::responses::{
-    CreateParams, Fields, IncompleteReason, Item, Response, TokenData, Usage,
+    CreateParams, Excised, Fields, IncompleteReason, Item, Response, TokenData, Usage,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::completion::{Completion, Message, ToolCall};
+use super::logprobs::{self, Taken};
 use super::thought;
-use super::tokens::{self, Found};
+use super::tokens::{self, Found, Generated, Of};
 use crate::object::{Object, first, push_key, push_text, text};
-use crate::upstream::Failures;
+use crate::upstream::{Answer, Failures};
 
 /// What a completion came to: a response, and the tokens that its last item is still to get.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) response: Response,
     pub(super) tokens: Option<Found>,
+}
+
+impl Answer for Reply {
+    fn tokens(&self) -> Option<(u64, u64)> {
+        self.response.tokens()
+    }
 }
 
 /// How completions are read.
@@ -33,6 +40,8 @@ pub(super) struct Reader {
     pub(super) separate_reasoning: bool,
     /// Token ids are there.
     pub(super) tokens: bool,
+    /// What is completed.
+    pub(super) of: Of,
 }
 
 impl Reader {
@@ -46,10 +55,38 @@ impl Reader {
         params: &CreateParams,
         failures: &Failures,
     ) -> Result<Reply, ModelError> {
+        if !self.tokens {
+            return self.read_excised(text, &Excised::whole(text), None, params, failures);
+        }
+        match logprobs::take(text) {
+            Some(Taken { rest, ids, log_probs }) => {
+                let generated = Some(Generated { ids, log_probs });
+                self.read_excised(&rest, &Excised::new(&rest), generated, params, failures)
+            }
+            None => self.read_excised(text, &Excised::new(text), None, params, failures),
+        }
+    }
+
+    fn read_excised(
+        &self,
+        text: &str,
+        excised: &Excised<'_>,
+        logged: Option<Generated>,
+        params: &CreateParams,
+        failures: &Failures,
+    ) -> Result<Reply, ModelError> {
         let malformed = |error: &dyn std::fmt::Display| {
             failures.malformed(format_args!("{error}; it says: {}", tokens::quoted(text)))
         };
-        let completion: Result<Completion<'_>, _> = serde_json::from_str(text);
+        let completion: Result<Completion<'_>, _> = serde_json::from_str(excised.text());
+        let is_understood = match &completion {
+            Ok(completion) => completion.excised(excised) == excised.lists(),
+            Err(_) => excised.lists() == 0,
+        };
+        if !is_understood {
+            // There are lists in places that only the endpoint knows; they stay there.
+            return self.read_excised(text, &Excised::whole(text), logged, params, failures);
+        }
         let mut completion = completion.map_err(|error| malformed(&error))?;
         let error = completion.choice.as_ref().and_then(|choice| choice.error);
         if let Some(error) = completion.error.or(error) {
@@ -62,7 +99,10 @@ impl Reader {
             return Err(if is_error { failures.inner(text) } else { none() });
         }
         let tokens = match self.tokens {
-            true => Some(tokens::take(&mut completion).map_err(|error| malformed(&error))?),
+            true => Some(
+                tokens::take(&mut completion, excised, logged, self.of)
+                    .map_err(|error| malformed(&error))?,
+            ),
             false => None,
         };
         let choice = completion.choice.take().unwrap_or_default();
@@ -83,15 +123,6 @@ impl Reader {
         let others = others.flat_map(|object| object.others(&["object"]));
         Ok(Reply { response: response.with_fields(echo(params, others)), tokens })
     }
-
-    /// A response with one empty message, which stopped short.
-    pub(super) fn silence(&self, params: &CreateParams, reason: IncompleteReason) -> Response {
-        let item = Item::output_message(&format!("msg_{}", unique()), "");
-        let id = format!("resp_{}", unique());
-        let mut response = Response::new(id, self.model.clone(), vec![item]);
-        response.incomplete = Some(reason);
-        response.with_fields(echo(params, std::iter::empty()))
-    }
 }
 
 impl Reply {
@@ -103,6 +134,14 @@ impl Reply {
         }
         response
     }
+}
+
+/// A response with one empty message, which stopped short.
+pub(crate) fn silence(params: &CreateParams, model: &str, reason: IncompleteReason) -> Response {
+    let item = Item::output_message(&format!("msg_{}", unique()), "");
+    let mut response = Response::new(format!("resp_{}", unique()), model.into(), vec![item]);
+    response.incomplete = Some(reason);
+    response.with_fields(echo(params, std::iter::empty()))
 }
 
 /// What the request set, and what the endpoint adds.
@@ -172,10 +211,10 @@ fn usage(usage: &RawValue) -> Option<Usage> {
 }
 
 /// The items of a message, as the inside of JSON objects that are still open.
-struct Written(Vec<String>);
+pub(super) struct Written(Vec<String>);
 
 impl Written {
-    fn new(
+    pub(super) fn new(
         message: Message<'_>,
         separate_reasoning: bool,
         logprobs: Option<&RawValue>,
@@ -284,7 +323,7 @@ impl Written {
         }
     }
 
-    fn items(self) -> Result<Vec<Item>, String> {
+    pub(super) fn items(self) -> Result<Vec<Item>, String> {
         let items = self.0.into_iter().map(|item| Item::parse(&format!("{item}}}")));
         items.collect::<Result<_, _>>().map_err(|error| error.to_string())
     }

@@ -1,8 +1,46 @@
 //! The conversion both ways, case by case, and what an endpoint may do.
+//!
+//! NeMo Gym pins its converter and server by tests; each of their cases is one here:
+//!
+//! | Case | Test |
+//! |---|---|
+//! | a user's parts, text, a message with a status; a lone call; an output of a tool; an output message; roles that are typed or not; a refusal; chat-shaped calls and tool turns; structured output of a tool; no `tool_calls` without calls | `items::people_say_what_they_said` |
+//! | input that is plain text | `items::a_prompt_that_is_text_is_a_message_of_text` (differs: sent as text) |
+//! | several turns of several steps, merged | `items::what_the_model_made_between_others_is_one_message` |
+//! | one thought, several thoughts, a thought alone or empty, with and without a parser, interleaved, preserved | `items::reasoning_is_text_or_a_field_or_nothing`, `items::without_a_reasoning_parser_thoughts_are_text` |
+//! | completions of text, calls, thoughts, nothing, duplicate ids, leading space, think tags kept inline | `items::what_the_model_says_becomes_items` |
+//! | extraction of thoughts | `thought::tests` |
+//! | replies to earlier replies | `round_trip` (a property, with and without ids) |
+//! | recorded data with ids; ids only in training; none leaks into a later turn | `training::ids_go_back_with_the_turn_that_they_belong_to_and_no_other` |
+//! | empty ids; an empty assistant with ids | `training::empty_ids_are_ids` |
+//! | white space | `items::whitespace_stays_as_it_is` |
+//! | tools unwrapped; no tools, no `tool_choice`; `required` without tools; effort | `parameters::tests` |
+//! | instructions alone, with system and developer, none | `items::instructions_and_the_operator_speak_first_and_as_one` |
+//! | images, videos, an empty URL, unknown parts and items, images from tools | `items::pictures_videos_sounds_and_files_are_parts`, `items::what_a_chat_does_not_have_is_an_error_that_names_it` |
+//! | an assistant's content of a wrong type; token fields in part or malformed | `framework::responses::item::tests`, `items::what_is_no_item_does_not_get_as_far_as_a_chat` |
+//! | messages of all roles as items, null content, unknown roles | `chats::every_message_of_a_chat_has_its_items`, `chats::what_is_no_chat_is_refused_with_its_place` |
+//! | where input ends and output begins | `chats::a_conversation_is_split_where_the_model_speaks_first` |
+//! | `finish_reason`, `abort` | `calls::how_a_generation_ended_decides_what_it_is` |
+//! | usage, unknown details, aliases | `calls::usage_is_found_under_all_its_names` |
+//! | a conversation that is too long | `calls::a_conversation_that_is_refused_for_what_it_is_makes_an_incomplete_response` |
+//! | sessions on two upstreams; the same route by two servers | `framework::endpoint::replicas::tests` (differs: by load) |
+//! | `top_logprobs` 0 in training, null outside; ids on request; `n` of 2 | `training::training_asks_for_ids_whatever_the_task_says`, `items::layers_lie_in_their_order` |
+//! | sources of ids: message, response, tokenizer; disagreement, partial, lengths, missing, no ids | `training::ids_are_taken_from_where_they_are_and_checked` |
+//! | what the tokenizer is asked | `training::the_tokenizer_is_asked_about_all_that_makes_the_prompt` |
+//! | `routed_experts`, text and lists | `training::the_experts_of_each_token_stay_with_its_ids` |
+//! | `metadata` overrides, `extra_body`, overrides of sampling | `items::layers_lie_in_their_order`, `texts::parameters_are_those_of_texts`, `openai::tests` |
+//! | history kept to the byte | `items::reasoning_is_text_or_a_field_or_nothing`, `round_trip` |
+//! | `sequential_reasoning_allowed: false` | `calls::a_turn_of_nothing_but_reasoning_can_be_the_last` |
+//! | sound | `sounds` |
+//! | `/completions`, raw and by template | `texts`, `streams::chunks_of_a_text_are_its_completion` |
 
 mod calls;
+mod chats;
 mod items;
 mod round_trip;
+mod sounds;
+mod streams;
+mod texts;
 mod training;
 
 use std::sync::Arc;
@@ -55,7 +93,8 @@ async fn answer(settings: &Value, completion: &Value) -> Result<Value, ModelErro
 
 fn generate(params: &Value, history: &Value) -> Generate {
     let key = RolloutKey { task: TaskId::from("a/b/1"), repeat: 0 };
-    Generate { request: request(params, history), key, deadline: Instant::now() + PATIENCE }
+    let (request, caller) = (request(params, history), Arc::from("agents/solver"));
+    Generate { request, key, caller, deadline: Instant::now() + PATIENCE }
 }
 
 /// A completion with this message.

@@ -35,17 +35,23 @@ const NO_MODEL: [&str; 2] = ["model_not_found", "model does not exist"];
 pub(crate) struct Failures {
     endpoint: String,
     model: String,
-    api_key: Secret,
+    /// Keys and the like, which an endpoint may repeat.
+    secrets: Vec<Secret>,
 }
 
 impl Failures {
-    pub(crate) fn new(endpoint: &str, model: &str, api_key: Secret) -> Self {
-        Self { endpoint: endpoint.to_owned(), model: model.to_owned(), api_key }
+    pub(crate) fn new(endpoint: &str, model: &str, secrets: Vec<Secret>) -> Self {
+        Self { endpoint: endpoint.to_owned(), model: model.to_owned(), secrets }
     }
 
     /// It could not be reached, or hung up.
     pub(super) fn connection(&self, error: &reqwest::Error) -> ModelError {
         ModelError::Connection { endpoint: self.endpoint.clone(), reason: chain(error) }
+    }
+
+    /// It hung up before it was done.
+    pub(super) fn hung_up(&self, reason: &str) -> ModelError {
+        ModelError::Connection { endpoint: self.endpoint.clone(), reason: reason.to_owned() }
     }
 
     /// It has failed too often and was not asked.
@@ -122,12 +128,10 @@ impl Failures {
         }
     }
 
-    /// The endpoint's words, without the key and not too many.
+    /// The endpoint's words, without secrets and not too many.
     fn shorten(&self, message: &str) -> String {
-        let message = match self.api_key.is_empty() {
-            true => message.to_owned(),
-            false => message.replace(self.api_key.expose(), "***"),
-        };
+        let hide = |text: String, secret: &Secret| text.replace(secret.expose(), "***");
+        let message = self.secrets.iter().fold(message.to_owned(), hide);
         match message.char_indices().nth(MESSAGE_CHARS_MAX) {
             Some((end, _)) => format!("{}…", &message[..end]),
             None => message,
@@ -191,7 +195,7 @@ mod tests {
     use super::*;
 
     fn failures() -> Failures {
-        Failures::new("http://a/v1/responses", "m", Secret::new("sk-1"))
+        Failures::new("http://a/v1/responses", "m", vec![Secret::new("sk-1")])
     }
 
     fn refusal(status: u16, body: &str) -> ModelError {

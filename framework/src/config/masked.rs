@@ -123,7 +123,7 @@ models:
     settings:
       api_key: ${policy_api_key}
       model: ${policy_model_name}
-      headers: { X-Custom: 'Bearer ${policy_api_key}', X-Literal: '\\${not}' }
+      labels: { X-Custom: 'Bearer ${policy_api_key}', X-Literal: '\\${not}' }
       max_output_tokens: 100
       tokenizer: t
       passwords: [one, 2, null]
@@ -147,7 +147,7 @@ models:
     mailbox: 65536
     settings:
       api_key: \"***\"
-      headers:
+      labels:
         X-Custom: \"***\"
         X-Literal: \"\\\\${not}\"
       max_output_tokens: 100

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub(super) const MASK: &str = "***";
 
 /// A key is secret if its last word is one of these.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 13] = [
     "key",
     "keys",
     "token",
@@ -23,6 +23,7 @@ const SECRET_WORDS: [&str; 12] = [
     "credentials",
     "authorization",
     "bearer",
+    "headers",
 ];
 
 /// A text that is never printed: `Debug`, `Display` and `Serialize` all show `***`.
@@ -101,6 +102,7 @@ mod tests {
             "hf_token",
             "Authorization",
             "password",
+            "default_headers",
         ] {
             assert!(is_secret_name(name), "{name}");
         }

@@ -85,7 +85,7 @@ mod tests {
         base_url: String,
         retries: NonZeroU32,
         #[serde(default)]
-        headers: BTreeMap<String, String>,
+        labels: BTreeMap<String, String>,
         #[serde(default)]
         wait: Option<TimeSpan>,
         #[serde(default)]
@@ -131,7 +131,7 @@ mod tests {
         let yaml = "
 base_url: http://h
 retries: 3
-headers: { x: y }
+labels: { x: y }
 wait: 10s
 api_key: sk-123
 backoff: { exponential: { first: 1s, factor: 2 } }
@@ -141,7 +141,7 @@ listen: 127.0.0.1:80";
         let expected = Client {
             base_url: "http://h".to_owned(),
             retries: NonZeroU32::new(3).unwrap(),
-            headers: BTreeMap::from([("x".to_owned(), "y".to_owned())]),
+            labels: BTreeMap::from([("x".to_owned(), "y".to_owned())]),
             wait: Some(TimeSpan::from_secs(10)),
             api_key: Some(Secret::new("sk-123")),
             backoff: Some(Backoff::Exponential { first: TimeSpan::from_secs(1), factor: 2.0 }),
@@ -167,7 +167,7 @@ listen: 127.0.0.1:80";
         let yaml = "
 base_ulr: http://h
 retries: 0
-headers: { x: 1, y: ok, z: [] }
+labels: { x: 1, y: ok, z: [] }
 wait: soon
 api_key: [1]
 backoff: { exponential: { frist: 1s, factor: fast } }
@@ -181,8 +181,8 @@ listen: here";
             "a.yaml:6: `….base_ulr`: unknown key; did you mean `base_url`?",
             "a.yaml:4: `….base_url`: missing key",
             "a.yaml:12: `….bounds.0`: expected a number, found text `low`",
-            "a.yaml:8: `….headers.x`: expected a string, found number `1`",
-            "a.yaml:8: `….headers.z`: expected a string, found a list",
+            "a.yaml:8: `….labels.x`: expected a string, found number `1`",
+            "a.yaml:8: `….labels.z`: expected a string, found a list",
             "a.yaml:13: `….listen`: invalid socket address syntax",
             "a.yaml:7: `….retries`: expected an integer of at least 1, found number `0`",
             "a.yaml:9: `….wait`: expected a time span such as `30s`, `10m`, `500ms` or a number of seconds, found text `soon`",

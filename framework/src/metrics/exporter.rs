@@ -172,7 +172,7 @@ pub(super) fn record_constants() {
 }
 
 /// Makes a recorder that knows every description and all buckets.
-pub(super) fn recorder() -> PrometheusRecorder {
+pub(crate) fn recorder() -> PrometheusRecorder {
     let mut builder = PrometheusBuilder::new();
     for description in &DESCRIPTIONS {
         let Kind::Histogram(buckets) = description.kind else { continue };

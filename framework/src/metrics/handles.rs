@@ -9,12 +9,13 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::{
     CPU_JOBS, CPU_QUEUE, DATASET_ROWS_REJECTED, MODEL_BREAKER_OPENS, MODEL_BREAKER_STATE,
-    MODEL_IN_FLIGHT, MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES, MODEL_RETRIES_REFUSED,
-    MODEL_TOKEN_PREFIX_BREAKS, MODEL_TOKENS, RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS,
-    ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT, SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE,
-    SERVICE_RETRIES_REFUSED, SESSIONS_EXPIRED, SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION,
-    VERIFY_DURATION, WEB_CACHE_SIZE, WEB_LOOKUPS, WEB_REFUSALS, WEB_REQUEST_DURATION, WEB_REQUESTS,
-    WORKER_KILLS, family::CounterSet,
+    MODEL_FIRST_TOKEN, MODEL_IN_FLIGHT, MODEL_REPLICA_IN_FLIGHT, MODEL_REPLICA_REQUESTS,
+    MODEL_REQUEST_DURATION, MODEL_REQUESTS, MODEL_RETRIES, MODEL_RETRIES_REFUSED,
+    MODEL_SESSIONS_MOVED, MODEL_TOKEN_PREFIX_BREAKS, MODEL_TOKENS, MODEL_WAIT, MODEL_WAITING,
+    RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT,
+    SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE, SERVICE_RETRIES_REFUSED, SESSIONS_EXPIRED,
+    SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION, VERIFY_DURATION, WEB_CACHE_SIZE, WEB_LOOKUPS,
+    WEB_REFUSALS, WEB_REQUEST_DURATION, WEB_REQUESTS, WORKER_KILLS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -116,6 +117,7 @@ pub struct ModelMetrics {
     retries: CounterSet,
     token_prefix_breaks: Counter,
     duration: Histogram,
+    first_token: Histogram,
     tokens_input: Counter,
     tokens_output: Counter,
     in_flight: Gauge,
@@ -133,6 +135,7 @@ impl ModelMetrics {
             retries: CounterSet::new(&[], move |reason| MODEL_RETRIES.with([&retried, reason])),
             token_prefix_breaks: MODEL_TOKEN_PREFIX_BREAKS.with([model]),
             duration: MODEL_REQUEST_DURATION.with([model]),
+            first_token: MODEL_FIRST_TOKEN.with([model]),
             tokens_input: MODEL_TOKENS.with([model, "input"]),
             tokens_output: MODEL_TOKENS.with([model, "output"]),
             in_flight: MODEL_IN_FLIGHT.with([model]),
@@ -148,6 +151,11 @@ impl ModelMetrics {
     pub fn request(&self, status: &'static str, duration: Duration) {
         self.requests.increment(status);
         self.duration.record(duration);
+    }
+
+    /// Records how long the model took to say the first thing of an answer that is streamed.
+    pub fn first_token(&self, after: Duration) {
+        self.first_token.record(after);
     }
 
     /// Adds the tokens of one answer, as the model counted them.
@@ -167,7 +175,69 @@ impl ModelMetrics {
     }
 }
 
-/// What is recorded about the endpoint of one model, or about a service that a component asks.
+/// What is recorded about those who wait for room within a model's limits.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitMetrics {
+    waiting: Gauge,
+    waited: Histogram,
+}
+
+impl WaitMetrics {
+    /// Registers the series of a component that asks this model, both named as in the configuration.
+    pub(crate) fn new(model: &str, caller: &str) -> Self {
+        let labels = [model, caller];
+        Self { waiting: MODEL_WAITING.with(labels), waited: MODEL_WAIT.with(labels) }
+    }
+
+    /// Counts a request as waiting until the returned guard is dropped.
+    pub(crate) fn enter(&self) -> InFlight {
+        InFlight::enter(&self.waiting)
+    }
+
+    /// Records how long a request waited, which may be no time at all.
+    pub(crate) fn waited(&self, duration: Duration) {
+        self.waited.record(duration);
+    }
+}
+
+/// What is recorded about one replica of a model.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplicaMetrics {
+    requests: CounterSet,
+    in_flight: Gauge,
+    sessions_moved: Counter,
+}
+
+impl ReplicaMetrics {
+    /// Registers the series of this replica, named by its address in the configuration.
+    pub(crate) fn new(model: &str, replica: &str) -> Self {
+        let names = (model.to_owned(), replica.to_owned());
+        Self {
+            requests: CounterSet::new(&["ok"], move |status| {
+                MODEL_REPLICA_REQUESTS.with([&names.0, &names.1, status])
+            }),
+            in_flight: MODEL_REPLICA_IN_FLIGHT.with([model, replica]),
+            sessions_moved: MODEL_SESSIONS_MOVED.with([model, replica]),
+        }
+    }
+
+    /// Counts a request as sent until the returned guard is dropped.
+    pub(crate) fn started(&self) -> InFlight {
+        InFlight::enter(&self.in_flight)
+    }
+
+    /// Counts a request that ended: `ok`, or the kind of its failure.
+    pub(crate) fn request(&self, status: &'static str) {
+        self.requests.increment(status);
+    }
+
+    /// Counts a session that went elsewhere.
+    pub(crate) fn session_moved(&self) {
+        self.sessions_moved.increment(1);
+    }
+}
+
+/// What is recorded about one replica of a model, or about a service that a component asks.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointMetrics {
     breaker_state: Gauge,
@@ -176,12 +246,13 @@ pub(crate) struct EndpointMetrics {
 }
 
 impl EndpointMetrics {
-    /// Registers the series of this model, named as in the configuration.
-    pub(crate) fn of_model(model: &str) -> Self {
+    /// Registers the series of this replica of a model, named by its address in the configuration.
+    pub(crate) fn of_model(model: &str, replica: &str) -> Self {
+        let labels = [model, replica];
         Self {
-            breaker_state: MODEL_BREAKER_STATE.with([model]),
-            breaker_opens: MODEL_BREAKER_OPENS.with([model]),
-            retries_refused: MODEL_RETRIES_REFUSED.with([model]),
+            breaker_state: MODEL_BREAKER_STATE.with(labels),
+            breaker_opens: MODEL_BREAKER_OPENS.with(labels),
+            retries_refused: MODEL_RETRIES_REFUSED.with(labels),
         }
     }
 

@@ -1,10 +1,13 @@
 //! An ordered JSON object whose values stay text: what is passed on is copied, not re-encoded.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+
+use super::tokens::Excised;
 
 /// The fields of a JSON object, in their order, each value as the JSON text it came in.
 ///
@@ -57,6 +60,19 @@ impl Fields {
     pub fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
         let index = self.0.iter().position(|(key, _)| &**key == name)?;
         Some(self.0.remove(index).1)
+    }
+
+    /// Puts lists of tokens back that were taken out of the text of these fields.
+    ///
+    /// # Errors
+    /// Fails if one of them is no JSON.
+    pub(super) fn restore(&mut self, excised: &Excised<'_>) -> Result<(), serde_json::Error> {
+        for (_, value) in &mut self.0 {
+            if let Cow::Owned(restored) = excised.restore(value)? {
+                *value = restored;
+            }
+        }
+        Ok(())
     }
 
     /// The fields in their order.

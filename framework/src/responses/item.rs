@@ -6,7 +6,7 @@
 
 mod probe;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,7 +15,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use probe::{Probe, Rewrite, without};
 
 use super::fields::Fields;
-use super::tokens::TokenData;
+use super::tokens::{Excised, TokenData};
 
 /// A shared, immutable item. Cloning it costs a reference count.
 #[derive(Clone, Debug)]
@@ -27,15 +27,7 @@ struct Inner {
     text: Box<RawValue>,
     kind: ItemKind,
     /// Few items carry tokens, so they take room of their own.
-    tokens: Option<Box<Tokens>>,
-}
-
-/// The tokens of the call that an item ends.
-#[derive(Debug)]
-struct Tokens {
-    data: TokenData,
-    /// Their fields as text, once somebody has written them.
-    text: OnceLock<Box<str>>,
+    tokens: Option<Box<TokenData>>,
 }
 
 /// What an item is, with what the runtime itself has to look at.
@@ -136,13 +128,25 @@ impl Item {
     /// # Errors
     /// See [`ItemError`].
     pub fn from_raw(text: Box<RawValue>) -> Result<Self, ItemError> {
+        Self::from_excised(text, &Excised::whole(""))
+    }
+
+    /// Takes an item's JSON text out of a larger one whose long lists of tokens have been taken out.
+    pub(super) fn from_excised(
+        text: Box<RawValue>,
+        excised: &Excised<'_>,
+    ) -> Result<Self, ItemError> {
         let probe: Probe<'_> = serde_json::from_str(text.get())?;
         let kind = probe.kind()?;
-        let tokens = probe.tokens()?;
+        let tokens = probe.tokens(excised)?;
         let rewrite = probe.rewrite(&kind, tokens.is_some());
         let text = match rewrite {
             Rewrite::None => text,
             Rewrite::Without { tag, fields } => without(&text, tag, fields)?,
+        };
+        let text = match excised.restore(&text)? {
+            std::borrow::Cow::Owned(restored) => restored,
+            std::borrow::Cow::Borrowed(_) => text,
         };
         Ok(Self::of(text, kind, tokens))
     }
@@ -221,8 +225,7 @@ impl Item {
     }
 
     fn of(text: Box<RawValue>, kind: ItemKind, tokens: Option<TokenData>) -> Self {
-        let tokens = tokens.map(|data| Box::new(Tokens { data, text: OnceLock::new() }));
-        Self(Arc::new(Inner { text, kind, tokens }))
+        Self(Arc::new(Inner { text, kind, tokens: tokens.map(Box::new) }))
     }
 
     /// The same item carrying the tokens of the call that made it.
@@ -255,7 +258,7 @@ impl Item {
 
     /// The tokens of the call that it ends, if they were asked for.
     pub fn tokens(&self) -> Option<&TokenData> {
-        self.0.tokens.as_ref().map(|tokens| &tokens.data)
+        self.0.tokens.as_deref()
     }
 
     /// The item's JSON without the token fields.
@@ -296,14 +299,11 @@ impl Item {
     }
 
     /// Appends the token fields, if there are any, to the inside of an object's text that is not
-    /// empty. Long arrays become text once, however often they are sent and recorded.
+    /// empty.
     pub fn write_tokens(&self, object: &mut String) {
-        let Some(tokens) = &self.0.tokens else { return };
-        object.push_str(tokens.text.get_or_init(|| {
-            let mut text = String::new();
-            tokens.data.write_into(&mut text);
-            text.into()
-        }));
+        if let Some(tokens) = &self.0.tokens {
+            tokens.write_into(object);
+        }
     }
 }
 
@@ -413,7 +413,7 @@ mod tests {
     fn token_fields_become_compact_and_come_back() {
         let text = r#"{"type":"message","role":"assistant","content":"x","generation_token_ids":["2",3],"prompt_token_ids":[1],"generation_log_probs":[0,-0.5]}"#;
         let item = Item::parse(text).unwrap();
-        assert_eq!(*item.tokens().unwrap().generation_token_ids, [2, 3]);
+        assert_eq!(item.tokens().unwrap().generation_token_ids.to_vec(), [2, 3]);
         assert_eq!(item.json().get(), r#"{"type":"message","role":"assistant","content":"x"}"#);
         let again = Item::parse(&json(&item)).unwrap();
         assert_eq!(again.tokens(), item.tokens());

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, push_json_string, push_key};
 use super::item::{Item, ItemError};
+use super::tokens::Excised;
 
 /// A response object.
 ///
@@ -187,11 +188,21 @@ impl Response {
     /// # Errors
     /// See [`ResponseError`]. `id` and `output` must be there, and every output item be known.
     pub fn parse(text: &str) -> Result<Self, ResponseError> {
-        let mut fields = Fields::parse(text)?;
+        let excised = Excised::new(text);
+        match Self::parse_excised(&excised) {
+            // What was taken out may not have been what it looked like.
+            Err(_) if excised.lists() > 0 => Self::parse_excised(&Excised::whole(text)),
+            response => response,
+        }
+    }
+
+    fn parse_excised(excised: &Excised<'_>) -> Result<Self, ResponseError> {
+        let mut fields = Fields::parse(excised.text())?;
         let id = required::<Box<str>>(&mut fields, "id")?;
         let items = required::<Vec<Box<RawValue>>>(&mut fields, "output")?;
         let parse = |(index, item)| {
-            Item::from_raw(item).map_err(|source| ResponseError::Item { index, source })
+            Item::from_excised(item, excised)
+                .map_err(|source| ResponseError::Item { index, source })
         };
         let output = items.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?;
         let details = optional::<WireIncomplete>(&mut fields, "incomplete_details")?;
@@ -205,6 +216,7 @@ impl Response {
             rest: {
                 fields.remove("object");
                 fields.remove("status");
+                fields.restore(excised)?;
                 rest(fields)
             },
         };
@@ -410,6 +422,30 @@ mod tests {
         assert_eq!(known.plus(known).cached_tokens, Some(2));
         assert_eq!(known.plus(unknown).cached_tokens, None);
         assert_eq!(known.plus(unknown).input_tokens, 3);
+    }
+
+    #[test]
+    fn long_lists_of_tokens_stay_where_they_are_and_what_they_are() {
+        let ids = serde_json::to_string(&(0..500).collect::<Vec<u32>>()).unwrap();
+        let log_probs = serde_json::to_string(&vec![-0.25; 500]).unwrap();
+        let item = format!(
+            r#"{{"type":"message","role":"assistant","content":"x","prompt_token_ids":{ids},"generation_token_ids":{ids},"generation_log_probs":{log_probs}}}"#
+        );
+        for (elsewhere, is_valid) in [
+            (format!(r#"{{"token_ids":{ids}}}"#), true),
+            (format!(r#"{{"token_ids":["]",{}]}}"#, &ids[1..ids.len() - 1]), true),
+            (format!(r#"{{"token_ids":[{},]}}"#, &ids[1..ids.len() - 1]), false),
+        ] {
+            let text = format!(r#"{{"id":"r","output":[{item}],"other":{elsewhere}}}"#);
+            let parsed = Response::parse(&text);
+            assert_eq!(parsed.is_ok(), is_valid, "{elsewhere:.40}");
+            let Ok(response) = parsed else { continue };
+            let again = serde_json::to_string(&response).unwrap();
+            assert!(again.contains(&item) && again.contains(&elsewhere));
+            assert_eq!(response.output[0].tokens().unwrap().generation_token_ids.len(), 500);
+        }
+        let broken = item.replacen("499]", "499,]", 1);
+        assert!(Response::parse(&format!(r#"{{"id":"r","output":[{broken}]}}"#)).is_err());
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Components {
         let mut models = Vec::new();
         for (name, spec) in &config.models {
             let kind = kinds.model_kind(&spec.kind).expect("checked");
-            let seats = each_shard(name, spec.max_in_flight.get());
+            let seats = each_shard(name, Semaphore::MAX_PERMITS);
             let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
             let port = |handle| ModelPort::new(handle, spec.timeout.duration());
             filled.models.insert(name.clone(), handles.into_iter().map(port).collect());

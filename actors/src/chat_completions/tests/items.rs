@@ -146,6 +146,39 @@ fn what_a_chat_does_not_have_is_an_error_that_names_it() {
 }
 
 #[test]
+fn what_is_no_item_does_not_get_as_far_as_a_chat() {
+    let triple = |more: Value| {
+        let mut item = with_id(message("a"));
+        item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        item
+    };
+    for (item, expected) in [
+        (
+            json!({ "role": "assistant", "content": 5 }),
+            "`content` is missing or not text or a list",
+        ),
+        (user(&json!(null)), "`content` is missing"),
+        (json!({}), "no `type` and no shape"),
+        (triple(json!({ "prompt_token_ids": [1] })), "`generation_token_ids` is missing"),
+        (
+            triple(
+                json!({ "prompt_token_ids": ["x"], "generation_token_ids": [], "generation_log_probs": [] }),
+            ),
+            "`x` is not a token id",
+        ),
+        (
+            triple(
+                json!({ "prompt_token_ids": [], "generation_token_ids": [1], "generation_log_probs": [] }),
+            ),
+            "1 generated token ids, but 0 log-probabilities",
+        ),
+    ] {
+        let error = Item::parse(&item.to_string()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{item}: {error}");
+    }
+}
+
+#[test]
 fn what_the_model_made_between_others_is_one_message() {
     let items = json!([
         user(&json!("q")),

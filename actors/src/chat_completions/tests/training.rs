@@ -192,7 +192,7 @@ async fn a_prompt_goes_on_from_where_the_conversation_stood() {
                     assert!(error.contains(&expected), "{error}");
                 }
                 _ => assert_eq!(
-                    json!(*answer.unwrap().output[0].tokens().unwrap().prompt_token_ids),
+                    json!(answer.unwrap().output[0].tokens().unwrap().prompt_token_ids.to_vec()),
                     prompt
                 ),
             }

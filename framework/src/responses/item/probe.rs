@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::super::fields::Fields;
-use super::super::tokens::{TOKEN_FIELDS, TokenData, TokenId};
+use super::super::tokens::{Excised, LogProbs, TOKEN_FIELDS, TokenData, TokenIds};
 use super::{FunctionCall, ItemError, ItemKind, Role};
 
 /// Item types of hosted tools, accepted and passed through.
@@ -157,7 +157,7 @@ impl Probe<'_> {
         }
     }
 
-    pub(super) fn tokens(&self) -> Result<Option<TokenData>, ItemError> {
+    pub(super) fn tokens(&self, excised: &Excised<'_>) -> Result<Option<TokenData>, ItemError> {
         let found = [self.prompt_token_ids, self.generation_token_ids, self.generation_log_probs];
         let [Some(prompt), Some(generation), Some(log_probs)] = found else {
             let any = found.iter().any(Option::is_some);
@@ -167,14 +167,10 @@ impl Probe<'_> {
                 None => Ok(None),
             };
         };
-        let ids = |text: &RawValue| -> Result<Box<[u32]>, serde_json::Error> {
-            let ids: Vec<TokenId> = serde_json::from_str(text.get())?;
-            Ok(ids.into_iter().map(|id| id.0).collect())
-        };
         let tokens = TokenData {
-            prompt_token_ids: ids(prompt)?,
-            generation_token_ids: ids(generation)?,
-            generation_log_probs: serde_json::from_str(log_probs.get())?,
+            prompt_token_ids: TokenIds::parse(excised.list(prompt))?,
+            generation_token_ids: TokenIds::parse(excised.list(generation))?,
+            generation_log_probs: LogProbs::parse(excised.list(log_probs))?,
         };
         let lengths = (tokens.generation_token_ids.len(), tokens.generation_log_probs.len());
         if lengths.0 != lengths.1 {
