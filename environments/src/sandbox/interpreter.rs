@@ -54,6 +54,12 @@ struct Probed {
 }
 
 impl Interpreter {
+    /// Where programs are looked for: its own folder first, so that `python3` is this one.
+    pub(super) fn path(&self) -> String {
+        let own = self.executable.parent().unwrap_or(Path::new("/usr/bin"));
+        format!("{}:/usr/local/bin:/usr/bin:/bin", own.display())
+    }
+
     /// Runs the interpreter once, unconfined, since it belongs to the user.
     ///
     /// # Errors

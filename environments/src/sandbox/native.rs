@@ -28,10 +28,9 @@ use root::Root;
 const ZYGOTE: &str = include_str!("zygote.py");
 
 /// Folders of the system that programs need, and files without secrets.
-const SYSTEM_VIEW: [&str; 17] = [
+const SYSTEM_VIEW: [&str; 15] = [
     "/bin",
     "/etc/alternatives",
-    "/etc/bash.bashrc",
     "/etc/group",
     "/etc/hosts",
     "/etc/inputrc",
@@ -40,7 +39,6 @@ const SYSTEM_VIEW: [&str; 17] = [
     "/etc/mime.types",
     "/etc/nsswitch.conf",
     "/etc/passwd",
-    "/etc/profile",
     "/etc/ssl/certs",
     "/lib",
     "/lib64",
@@ -171,9 +169,7 @@ impl Plan {
         let mut command = Command::new(&self.interpreter.executable);
         // Isolated from the caller's variables and folders; no byte code is written.
         command.args(["-I", "-B", "-c", ZYGOTE]).env_clear().current_dir("/");
-        for (name, value) in ENVIRONMENT {
-            command.env(name, value);
-        }
+        command.envs(ENVIRONMENT).env("PATH", self.interpreter.path());
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::from(said));
         self.confine(&mut command);
         let child = command.spawn();
@@ -201,7 +197,7 @@ impl Plan {
 }
 
 /// The environment of a worker, and so of what it runs.
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("HOME", "/tmp"),
     ("LANG", "C.UTF-8"),
     ("LC_ALL", "C.UTF-8"),
@@ -209,7 +205,6 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("OMP_NUM_THREADS", "1"),
     ("OPENBLAS_NUM_THREADS", "1"),
     ("MKL_NUM_THREADS", "1"),
-    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("TZ", "UTC"),
 ];
 
