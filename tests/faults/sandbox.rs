@@ -17,8 +17,11 @@ fn dataset() -> String {
     for row in 1..=ROWS {
         let sum = (0..row).sum::<u32>();
         let code = format!("import time; time.sleep(0.01); numbers = range({row})");
-        writeln!(text, r#"{{"responses_create_params":{{"input":"`{code}`"}},"expected_result":"{sum}"}}"#)
-            .unwrap();
+        writeln!(
+            text,
+            r#"{{"responses_create_params":{{"input":"`{code}`"}},"expected_result":"{sum}"}}"#
+        )
+        .unwrap();
     }
     text
 }
@@ -49,7 +52,8 @@ telemetry: { prometheus: '127.0.0.1:0' }
 /// The worker processes of this one.
 fn workers() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children =
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let children = children.collect::<String>();
     let is_worker = |pid: &&str| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -102,7 +106,10 @@ async fn workers_are_killed_again_and_again_and_no_rollout_is_lost() {
     assert!(executions >= f64::from(ROWS));
     let lost = ["pool=\"python/python\"", "exit=\"worker_lost\""];
     assert!(scrape.sum("rehearsal_worker_executions_total", &lost) >= 1.0);
-    let running = || Scrape::of(runtime.metrics_address().unwrap()).sum("rehearsal_worker_executions_running", &[]);
+    let running = || {
+        Scrape::of(runtime.metrics_address().unwrap())
+            .sum("rehearsal_worker_executions_running", &[])
+    };
     until("every execution has ended", || running() == 0.0).await;
     runtime.stop().await;
     until("the workers are gone", || workers().is_empty()).await;
