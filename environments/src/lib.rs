@@ -9,6 +9,8 @@ pub mod judge;
 pub mod mcqa;
 pub mod multineedle;
 pub mod multiverse_math_hard;
+#[cfg(target_os = "linux")]
+pub mod sandbox;
 pub mod simple_weather;
 pub mod stateful_counter;
 pub mod structured_outputs;
