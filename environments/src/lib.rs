@@ -3,6 +3,7 @@
 //! They are NeMo Gym's resources servers under their old names, and behave as those do, down to the
 //! text that a model reads; each file lists where it differs and why.
 
+pub mod comp_coding;
 pub mod equivalence_llm_judge;
 pub mod instruction_following;
 pub mod judge;
@@ -24,6 +25,7 @@ use framework::kinds::Kinds;
 #[must_use]
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .environment::<comp_coding::CompCoding>()
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<instruction_following::InstructionFollowing>()
         .environment::<mcqa::Mcqa>()

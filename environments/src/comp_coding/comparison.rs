@@ -127,7 +127,7 @@ def same(a, b):
     return True
 print(json.dumps([same(a, b) for a, b in json.load(sys.stdin)]))
 "#;
-        use proptest::prelude::*;
+        use proptest::strategy::{Strategy as _, ValueTree as _};
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         let text = "([01a\u{1c}\u{a0}\u{3000}]|[.]| |\t|\r|\n|1[.]0|e1){0,6}";
         let pairs = proptest::collection::vec((text, text), 2000);

@@ -81,7 +81,8 @@ impl Interpreter {
 
 impl Probed {
     fn view(&self) -> BTreeSet<PathBuf> {
-        let is_own = |prefix: &&PathBuf| !SYSTEM_PREFIXES.iter().any(|it| Path::new(it) == **prefix);
+        let is_own =
+            |prefix: &&PathBuf| !SYSTEM_PREFIXES.iter().any(|it| Path::new(it) == **prefix);
         let mut view: BTreeSet<PathBuf> = self.prefixes.iter().filter(is_own).cloned().collect();
         view.extend(self.modules.iter().chain(&self.libraries).cloned());
         view.insert(self.executable.clone());

@@ -60,11 +60,21 @@ pub(super) struct LandlockConfig {
 enum Said {
     Ready(Ready),
     #[serde(untagged)]
-    Started { started: u64 },
+    Started {
+        started: u64,
+    },
     #[serde(untagged)]
-    Refused { refused: u64, error: String },
+    Refused {
+        refused: u64,
+        error: String,
+    },
     #[serde(untagged)]
-    Ended { ended: u64, status: i32, cpu: f64, memory: u64 },
+    Ended {
+        ended: u64,
+        status: i32,
+        cpu: f64,
+        memory: u64,
+    },
 }
 
 /// What a zygote says once it can be forked.
@@ -264,9 +274,7 @@ impl Watcher {
             },
             Some(reason) => reason,
             None if signal == libc::SIGXCPU => Exit::TimedOut(Clock::Cpu),
-            None if signal == libc::SIGKILL && cpu >= self.limits.cpu => {
-                Exit::TimedOut(Clock::Cpu)
-            }
+            None if signal == libc::SIGKILL && cpu >= self.limits.cpu => Exit::TimedOut(Clock::Cpu),
             // Nobody else may send it: neither the code itself nor its children.
             None if signal == libc::SIGKILL => Exit::OutOfMemory,
             None => Exit::Signalled { signal },

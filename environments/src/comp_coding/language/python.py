@@ -7,8 +7,11 @@ input. An answer is a line of JSON and, after it, what came out. Expected output
 
 import ast
 import atexit
+import builtins
+import io
 import json
 import os
+import resource
 import sys
 import tempfile
 import traceback
@@ -37,15 +40,16 @@ import string, re, datetime, collections, heapq, bisect, copy, math, random
 import statistics, itertools, functools, operator, io, sys, json, builtins, typing
 """
 
-NAMES = {"__name__": "__main__", "__builtins__": __builtins__}
+for _name in ("exit", "quit"):
+    if not hasattr(builtins, _name):  # Not every interpreter has been through `site`.
+        setattr(builtins, _name, sys.exit)
+NAMES = {"__name__": "__main__", "__builtins__": builtins}
 exec(PRELUDE, NAMES)
-# `from sys import *` has brought the streams of this process, and they are not the program's.
-for _name in ("stdin", "stdout", "stderr"):
-    NAMES.pop(_name, None)
 BODY = "__program__"
 DYNAMIC = {"eval", "exec", "globals", "locals", "vars"}
 TEXT_MAX = 300
 TRACEBACK_MAX = 4000
+STACK_MAX = 4 << 30
 
 
 def cut(text):
@@ -67,7 +71,7 @@ def describe(error):
 def trace(error):
     """The program's own lines on the way to an exception."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+    while frames is not None and frames.tb_frame.f_code.co_filename == HERE:
         frames = frames.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
@@ -93,6 +97,9 @@ class TopLevel(ast.NodeTransformer):
         return node
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = nested
+
+
+HERE = trace.__code__.co_filename
 
 
 def is_main_guard(node):
@@ -208,7 +215,8 @@ class Program:
 
     def run(self, text):
         sink = open_streams(text)
-        names = dict(NAMES)
+        # Programs read `stdin` without importing it, or import it before they read.
+        names = dict(NAMES, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
         answer = {}
         try:
             try:
@@ -229,11 +237,22 @@ class Program:
         return answer, output
 
 
+class Nowhere(io.TextIOBase):
+    """Where a function prints to."""
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        return len(text)
+
+
 class Function:
     """A function, or a method of the class `Solution`, that is called with its input."""
 
     def __init__(self, request):
-        names = dict(NAMES)
+        sys.stdin, sys.stdout = io.StringIO(), Nowhere()
+        names = dict(NAMES, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
         exec(compile(request["code"], "<string>", "exec", dont_inherit=True), names)
         name = request["name"]
         if "class Solution" in request["code"]:
@@ -281,8 +300,12 @@ def encoded(value):
     return ["other", None]
 
 
-def main(channel):
+def serve(channel):
+    """What a process of the sandbox does, from its start to its end."""
     sys.setrecursionlimit(50_000)
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    soft = STACK_MAX if hard == resource.RLIM_INFINITY else min(hard, STACK_MAX)
+    resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(50_000)
     atexit._clear()
