@@ -26,17 +26,19 @@ mod interpreter;
 mod native;
 mod pool;
 mod worker;
+mod workspace;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use framework::config::{ByteSize, TimeSpan};
+use framework::config::ByteSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use execution::Execution;
 pub use pool::Pool;
+pub use workspace::{Command, CommandEnded, File, Workspace, WorkspaceError};
 
 /// The `sandbox:` of an environment's settings.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -273,9 +275,9 @@ impl SandboxError {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
     /// Time as it passes.
-    pub wall: TimeSpan,
+    pub wall: Duration,
     /// Processor time.
-    pub cpu: TimeSpan,
+    pub cpu: Duration,
 }
 
 #[cfg(test)]

@@ -92,8 +92,8 @@ impl Execution {
             return Err(self.exit().await);
         }
         self.is_busy = true;
-        let deadline = Instant::now() + limits.wall.duration();
-        let (pid, cpu_max) = (self.pid, limits.cpu.duration());
+        let deadline = Instant::now() + limits.wall;
+        let (pid, cpu_max) = (self.pid, limits.cpu);
         let answer = async {
             self.send(frame).await;
             self.receive().await

@@ -143,8 +143,8 @@ fn landlock(folders: &[&str]) -> Option<LandlockConfig> {
     // Devices to write to, of which the sandbox has but a few.
     let device = AccessFs::ReadFile | AccessFs::WriteFile;
     rules.push(("/dev".to_owned(), bits(device) & all));
-    let network = if abi >= 4 { BitFlags::<AccessNet>::all().bits() } else { 0 };
-    let scope = if abi >= 6 { BitFlags::<Scope>::all().bits() } else { 0 };
+    let network = if abi >= 4 { AccessNet::from_all(known).bits() } else { 0 };
+    let scope = if abi >= 6 { Scope::from_all(known).bits() } else { 0 };
     let size = match abi {
         ..4 => 8,
         4..6 => 16,

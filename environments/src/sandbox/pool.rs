@@ -56,7 +56,7 @@ impl Pool {
     pub async fn execute(&self, limits: Limits) -> Result<Execution, SandboxError> {
         let place = self.place().await?;
         let (reply, started) = oneshot::channel();
-        let start = Start { limits, reply, place: Box::new(place) };
+        let start = Start { limits, reply, place: Box::new((place, self.clone())) };
         let gone = || SandboxError::Worker { reason: "the worker ended".into() };
         self.inner.starts.send(start).await.map_err(|_| gone())?;
         started.await.map_err(|_| gone())?

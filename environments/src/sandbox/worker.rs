@@ -28,6 +28,8 @@ const MESSAGE_MAX: usize = 64 << 10;
 const READY_MAX: Duration = Duration::from_secs(120);
 /// How long an execution may outlive its being killed, before its worker goes.
 const KILL_MAX: Duration = Duration::from_secs(5);
+/// The address space of a worker, where the host cannot see it.
+const MEMORY_ASSUMED: u64 = 1 << 30;
 /// Exit codes of an execution that could not be confined, and of one that ran out of memory.
 const EXIT_UNCONFINED: i32 = 119;
 const EXIT_OUT_OF_MEMORY: i32 = 118;
@@ -83,6 +85,7 @@ pub(super) struct Ready {
     /// Modules of the profile that the interpreter does not have.
     pub(super) missing: Vec<String>,
     /// Address space that every execution starts with, in bytes.
+    #[serde(skip)]
     pub(super) memory: u64,
     /// The interpreter's version.
     pub(super) version: String,
@@ -140,7 +143,10 @@ impl Worker {
         let first = tokio::time::timeout(READY_MAX, receive(&control)).await;
         let ready = match first {
             Err(_) => Err(format!("it was not ready after {} s", READY_MAX.as_secs())),
-            Ok(Ok((Said::Ready(ready), _))) => Ok(ready),
+            Ok(Ok((Said::Ready(ready), itself))) => {
+                let pid = itself.as_ref().and_then(pid_of);
+                Ok(Ready { memory: pid.and_then(address_space).unwrap_or(MEMORY_ASSUMED), ..ready })
+            }
             Ok(Ok((said, _))) => Err(format!("it said {said:?} first")),
             Ok(Err(error)) => Err(format!("{error}: {}", launched.last_words())),
         };
@@ -178,7 +184,8 @@ impl Worker {
         ours.set_nonblocking(true)?;
         let number = self.next;
         self.next += 1;
-        let resources = native::resources(&start.limits);
+        let memory = self.ready.memory.saturating_add(start.limits.memory);
+        let resources = native::resources(&Limits { memory, ..start.limits.clone() });
         let message = serde_json::json!({"start": number, "limits": {"resources": resources}});
         self.asked.insert(number, Asked { stream: UnixStream::from_std(ours)?, start });
         send(&self.control, message.to_string().as_bytes(), Some(theirs.as_fd())).await
@@ -330,6 +337,13 @@ fn pid_of(handle: &OwnedFd) -> Option<u32> {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handle.as_raw_fd())).ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
     line.trim().parse().ok().filter(|pid| *pid > 0)
+}
+
+/// The address space of a process, in bytes.
+fn address_space(pid: u32) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = statm.split(' ').next()?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// The processor time that a process and its reaped children have used.

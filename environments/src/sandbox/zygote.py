@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 2
 PR_SET_SECUREBITS, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 28, 36, 38, 47
 SECCOMP_MODE_FILTER = 2
 # noroot, no_setuid_fixup and no_cap_ambient_raise, each with its lock.
-SECUREBITS_ALL = 0b11101111 & ~0b00110000
+SECUREBITS_ALL = 0b11001111
 CAPABILITY_LAST = 63
 CHANNEL = 3
 #: How an execution ends that could not be confined, and one that ran out of memory.
@@ -132,6 +132,7 @@ class Zygote:
         self.control = control
         self.isolated = config["isolated"]
         self.programs = config["programs"]
+        self.has_processes = self.isolated and self.programs and cover_processes()
         self.folders = config["folders"]
         self.filters = [Filter(text) for text in config["filters"]]
         self.landlock = Landlock(config["landlock"]) if config["landlock"] else None
@@ -140,7 +141,6 @@ class Zygote:
         self.namespace = {"__name__": "driver", "missing": frozenset(self.missing)}
         exec(compile(config["driver"], "<driver>", "exec"), self.namespace)
         self.itself = os.pidfd_open(os.getpid())
-        self.memory = memory_in_use(self.isolated)
         gc.collect()
         gc.freeze()
 
@@ -151,7 +151,7 @@ class Zygote:
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(self.control, select.POLLIN)
-        self.tell({"ready": {"missing": self.missing, "memory": self.memory, "version": sys.version}})
+        self.tell({"ready": {"missing": self.missing, "version": sys.version}}, self.itself)
         while True:
             for ready, _ in poll.poll():
                 if ready == woken:
@@ -242,11 +242,13 @@ class Zygote:
 
     def confine(self, limits):
         if self.isolated:
-            checked(libc.unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC), "unshare")
+            # Without sockets and shared memory, which are filtered, there is nothing to keep apart.
+            apart = CLONE_NEWNET | CLONE_NEWIPC if self.programs else 0
+            checked(libc.unshare(CLONE_NEWNS | apart), "unshare")
             for path, size in self.folders:
                 flags = MS_NOSUID | MS_NODEV | (0 if self.programs else MS_NOEXEC)
                 mount("tmpfs", path, "tmpfs", flags, f"size={size},nr_inodes={16 + size // 4096},mode=700")
-            if self.programs:
+            if self.has_processes:
                 mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
             checked(libc.unshare(CLONE_NEWUSER), "unshare user")
             drop_capabilities()
@@ -255,7 +257,6 @@ class Zygote:
         for name, value in limits["resources"].items():
             number = getattr(resource, name, None)
             if number is not None:
-                value += self.memory if name == "RLIMIT_AS" else 0
                 resource.setrlimit(number, (value, value))
         if self.landlock:
             self.landlock.restrict()
@@ -296,15 +297,14 @@ def drop_capabilities():
     checked(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
 
 
-def memory_in_use(isolated):
-    """Bytes of address space that every execution starts with."""
-    if isolated:
+def cover_processes():
+    """Hides the host's view of processes, which had to be there for the kernel to permit another."""
+    try:
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
-    with open("/proc/self/statm") as statm:
-        pages = int(statm.read().split()[0])
-    if isolated:
-        checked(libc.umount2(b"/proc", MNT_DETACH), "umount")
-    return pages * resource.getpagesize()
+        return True
+    except OSError:
+        mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=555")
+        return False
 
 
 def main():

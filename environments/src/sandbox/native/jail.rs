@@ -57,7 +57,7 @@ impl Jail {
 
     fn take_steps(&self, step: &mut Step) -> io::Result<()> {
         leave_the_terminal()?;
-        rustix::process::umask(Mode::from_raw_mode(0o077));
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         match &self.user {
             User::Same { uid_map, gid_map } => {
                 *step = "make namespaces";

@@ -14,6 +14,15 @@ use super::jail::Step;
 
 /// Devices that are nothing but functions.
 const DEVICES: [&str; 5] = ["/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"];
+/// The kernel's view of processes.
+const PROCESSES: &str = "/proc";
+/// Names of a process's own descriptors, which shells use.
+const DESCRIPTORS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+];
 /// Where the tree is built before it becomes the root; any folder that exists.
 const BASES: [&str; 4] = ["/tmp", "/mnt", "/var", "/usr"];
 
@@ -87,7 +96,10 @@ impl Root {
         for path in view.iter().map(PathBuf::as_path).chain(DEVICES.map(Path::new)) {
             draft.show(path, 0);
         }
-        let Draft { links, shown } = draft;
+        let Draft { mut links, shown } = draft;
+        if view.contains(Path::new(PROCESSES)) {
+            links.extend(DESCRIPTORS.map(|(path, target)| (path.into(), target.into())));
+        }
         let is_shown = |path: &Path| path.ancestors().skip(1).any(|it| shown.contains(it));
         let shown_once: Vec<&PathBuf> = shown.iter().filter(|path| !is_shown(path)).collect();
         let links = links.iter().filter(|(path, _)| !is_shown(path));
@@ -193,7 +205,7 @@ impl Shown {
 impl Kind {
     fn of(path: &Path) -> Self {
         match path {
-            path if path == Path::new("/proc") => Self::Processes,
+            path if path == Path::new(PROCESSES) => Self::Processes,
             path if path.starts_with("/dev") => Self::Device,
             path if path.is_dir() => Self::Folder,
             _ => Self::File,
