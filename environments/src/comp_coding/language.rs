@@ -5,7 +5,6 @@ mod python;
 
 use std::time::Duration;
 
-use framework::config::TimeSpan;
 use framework::environment::EnvironmentError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,9 +45,7 @@ pub(super) struct Clocks {
 
 impl Clocks {
     fn limits(self) -> RequestLimits {
-        let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        let span = |span| TimeSpan::from_millis(milliseconds(span).max(1));
-        RequestLimits { wall: span(self.wall), cpu: span(self.cpu) }
+        RequestLimits { wall: self.wall, cpu: self.cpu }
     }
 }
 

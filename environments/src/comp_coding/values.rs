@@ -18,7 +18,7 @@ pub enum CallComparison {
 }
 
 /// How deep values may be nested.
-const DEPTH_MAX: usize = 1024;
+const DEPTH_MAX: usize = 128;
 /// How close numbers have to be, relative to the expected one and absolutely.
 const RELATIVE: f64 = 1e-5;
 const ABSOLUTE: f64 = 1e-8;

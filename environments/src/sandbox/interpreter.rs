@@ -89,7 +89,8 @@ impl Probed {
         view.extend(std::fs::canonicalize(&self.executable).ok());
         view.extend(COMMON.map(PathBuf::from));
         // Where `/lib` leads to `/usr/lib`, libraries are asked for by either name.
-        let without_usr = |path: &PathBuf| Some(Path::new("/").join(path.strip_prefix("/usr").ok()?));
+        let without_usr =
+            |path: &PathBuf| Some(Path::new("/").join(path.strip_prefix("/usr").ok()?));
         view.extend(self.libraries.iter().filter_map(without_usr));
         view.retain(|path| path.exists());
         view

@@ -69,7 +69,8 @@ fn descendants() -> BTreeSet<u32> {
         };
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         let fields = stat.rsplit_once(')').unwrap().1;
-        parents.push((pid, fields.split_ascii_whitespace().nth(1).unwrap().parse::<u32>().unwrap()));
+        parents
+            .push((pid, fields.split_ascii_whitespace().nth(1).unwrap().parse::<u32>().unwrap()));
     }
     let mut found = BTreeSet::from([std::process::id()]);
     while parents.iter().any(|(pid, parent)| found.contains(parent) && found.insert(*pid)) {}
@@ -163,7 +164,10 @@ async fn bombs_go_off_inside() {
         assert!(answer.contains(expected), "{bomb}: {answer}");
     }
     assert_eq!(end_of(&pool, "x = bytearray(1 << 40)").await, Exit::OutOfMemory);
-    assert_eq!(end_of(&pool, "x = []\nwhile True: x.append(bytearray(1 << 20))").await, Exit::OutOfMemory);
+    assert_eq!(
+        end_of(&pool, "x = []\nwhile True: x.append(bytearray(1 << 20))").await,
+        Exit::OutOfMemory
+    );
     assert_eq!(end_of(&pool, "while True: pass").await, Exit::TimedOut(Clock::Cpu));
     assert_eq!(end_of(&pool, "while True: channel.send(bytes(1 << 20))").await, Exit::OutputLimit);
     assert_eq!(end_of(&pool, "os.close(3)").await, Exit::Exited { code: 1 });
