@@ -23,8 +23,10 @@
 mod execution;
 mod filter;
 mod interpreter;
+mod keeper;
 mod native;
 mod pool;
+mod turns;
 mod worker;
 mod workspace;
 
@@ -38,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 pub use execution::Execution;
 pub use pool::Pool;
+pub use turns::Turn;
 pub use workspace::{Command, CommandEnded, File, Workspace, WorkspaceError};
 
 /// The `sandbox:` of an environment's settings.
@@ -95,6 +98,8 @@ pub enum Isolation {
 /// What the workers of a pool are.
 #[derive(Clone, Debug)]
 pub struct Profile {
+    /// What tells it from other profiles of the same environment.
+    pub name: &'static str,
     /// Python that defines `serve(channel)`. It finds the names of the modules that could not be
     /// imported in `missing`.
     pub driver: &'static str,
@@ -193,6 +198,23 @@ pub enum Exit {
     },
     /// Its worker died, and it with it.
     WorkerLost,
+}
+
+impl Exit {
+    /// Its name in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Exited { .. } => "exited",
+            Self::Signalled { .. } => "signalled",
+            Self::TimedOut(Clock::Wall) => "timed_out_wall",
+            Self::TimedOut(Clock::Cpu) => "timed_out_cpu",
+            Self::OutOfMemory => "out_of_memory",
+            Self::OutputLimit => "output_limit",
+            Self::Killed => "killed",
+            Self::Unconfined { .. } => "unconfined",
+            Self::WorkerLost => "worker_lost",
+        }
+    }
 }
 
 /// What a deadline is measured by.

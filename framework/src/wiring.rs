@@ -1,5 +1,6 @@
 //! How components find each other: by name, through handles that exist before anybody has started.
 
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -49,6 +50,7 @@ pub(crate) struct Facilities {
     pub(crate) cpu: Arc<Pool>,
     endpoints: Mutex<BTreeMap<EndpointKey, Arc<Endpoint>>>,
     permits: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    shared: Mutex<BTreeMap<(String, TypeId), Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The path of the component that asks, and the name of what is asked.
@@ -61,7 +63,8 @@ impl Facilities {
         let threads_max = runtime.cpu_threads.map_or_else(cores, NonZeroUsize::get);
         let cpu = Pool::new(threads_max, runtime.cpu_queue.get());
         let directory = OnceLock::new();
-        Self { directory, cpu, endpoints: Mutex::default(), permits: Mutex::default() }
+        let (endpoints, permits, shared) = Default::default();
+        Self { directory, cpu, endpoints, permits, shared }
     }
 
     /// How all endpoints stand.
@@ -172,6 +175,16 @@ impl Wiring {
         permits.entry(path).or_insert_with(new).clone()
     }
 
+    /// What all instances of this component have together: one value of its type for all shards, kept
+    /// when they are rebuilt. The first caller makes it.
+    pub fn share<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        let shared = &self.facilities.shared;
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (format!("{}/{}", self.section, self.name), TypeId::of::<T>());
+        let value = shared.entry(key).or_insert_with(|| Arc::new(make())).clone();
+        value.downcast().expect("its key names its type")
+    }
+
     /// What an agent is wired to.
     pub(crate) fn ports(&self, model: &str, environment: &str) -> Result<Ports, BuildError> {
         let ports = self.directory().environments.get(environment);
@@ -191,6 +204,16 @@ impl Wiring {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_component_shares_is_made_once_and_is_its_own() {
+        let facilities = Arc::new(Facilities::new(&RuntimeSpec::default()));
+        let wiring = |name, shard| Wiring::new("environments", name, shard, &facilities);
+        assert_eq!(*wiring("x", 0).share(|| 1), 1);
+        assert_eq!(*wiring("x", 1).share(|| 2), 1);
+        assert_eq!(*wiring("y", 0).share(|| 2), 2);
+        assert_eq!(*wiring("x", 0).share(|| "of another type"), "of another type");
+    }
 
     #[test]
     fn each_service_of_each_component_has_a_health_of_its_own_kept_for_its_next_life() {

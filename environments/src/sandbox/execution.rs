@@ -7,10 +7,14 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::turns::Lane;
 use super::{Clock, Ended, Exit, RequestLimits};
 
 /// How often the processor time of a request is looked at.
 const CPU_SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long one that has broken off may take to end, so that its own exit is known.
+const LAST_BREATH: Duration = Duration::from_millis(500);
 
 /// A process, or a tree of them, that runs foreign code. Dropped, it is killed.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub struct Execution {
     pid: Option<u32>,
     kill: mpsc::UnboundedSender<Exit>,
     ended: watch::Receiver<Option<Ended>>,
+    lane: Lane,
 }
 
 impl Execution {
@@ -35,9 +40,10 @@ impl Execution {
         pid: Option<u32>,
         kill: mpsc::UnboundedSender<Exit>,
         ended: watch::Receiver<Option<Ended>>,
+        lane: Lane,
     ) -> Self {
         let (is_confined, is_busy) = (false, false);
-        Self { stream, output_left: output_max, is_confined, is_busy, pid, kill, ended }
+        Self { stream, output_left: output_max, is_confined, is_busy, pid, kill, ended, lane }
     }
 
     /// The process id of its first process, as the host counts them; where the host can tell.
@@ -81,7 +87,8 @@ impl Execution {
         self.frame().await
     }
 
-    /// Sends a frame and waits for the one that answers it. Past a deadline it is killed.
+    /// Sends a frame, once it is its turn on the processors, and waits for the one that answers it. Past
+    /// a deadline it is killed.
     ///
     /// # Errors
     /// Fails with how it ended, now or before.
@@ -91,6 +98,7 @@ impl Execution {
             self.end(Exit::Killed);
             return Err(self.exit().await);
         }
+        let _turn = self.lane.clone().turn().await;
         self.is_busy = true;
         let deadline = Instant::now() + limits.wall;
         let (pid, cpu_max) = (self.pid, limits.cpu);
@@ -105,7 +113,11 @@ impl Execution {
                     self.is_busy = false;
                     return Ok(answer);
                 }
-                None => Exit::Killed,
+                // It broke off, and most likely ends by itself now.
+                None => {
+                    let _ = tokio::time::timeout(LAST_BREATH, self.exit()).await;
+                    Exit::Killed
+                }
             },
             () = tokio::time::sleep_until(deadline) => Exit::TimedOut(Clock::Wall),
             () = cpu_used(pid, cpu_max) => Exit::TimedOut(Clock::Cpu),

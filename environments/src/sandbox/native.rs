@@ -213,10 +213,6 @@ impl Launched {
         self.control.take().expect("it is taken once")
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// What it said before it died.
     pub(super) fn last_words(&self) -> String {
         last_words(&self.words)

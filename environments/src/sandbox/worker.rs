@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use framework::metrics::{InFlight, WorkerMetrics};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
-use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Signal, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 use super::execution::Execution;
 use super::native::{self, Launched};
+use super::pool::Duty;
 use super::{Clock, Ended, Exit, Limits, SandboxError};
 
 /// The longest message of a zygote.
@@ -62,21 +64,11 @@ pub(super) struct LandlockConfig {
 enum Said {
     Ready(Ready),
     #[serde(untagged)]
-    Started {
-        started: u64,
-    },
+    Started { started: u64 },
     #[serde(untagged)]
-    Refused {
-        refused: u64,
-        error: String,
-    },
+    Refused { refused: u64, error: String },
     #[serde(untagged)]
-    Ended {
-        ended: u64,
-        status: i32,
-        cpu: f64,
-        memory: u64,
-    },
+    Ended { ended: u64, status: i32, cpu: f64, memory: u64 },
 }
 
 /// What a zygote says once it can be forked.
@@ -87,8 +79,6 @@ pub(super) struct Ready {
     /// Address space that every execution starts with, in bytes.
     #[serde(skip)]
     pub(super) memory: u64,
-    /// The interpreter's version.
-    pub(super) version: String,
 }
 
 /// An execution to be started.
@@ -96,20 +86,23 @@ pub(super) struct Start {
     pub(super) limits: Limits,
     pub(super) reply: oneshot::Sender<Result<Execution, SandboxError>>,
     /// Held until it has ended.
-    pub(super) place: Box<dyn std::any::Any + Send>,
+    pub(super) held: Arc<dyn std::any::Any + Send + Sync>,
 }
 
 /// A zygote that is ready.
 pub(super) struct Worker {
     /// A socket of messages, which are sent and taken whole.
     control: UnixStream,
-    launched: Launched,
+    /// Killed with it.
+    _launched: Launched,
     pub(super) ready: Ready,
     /// Executions that were asked for and have not started.
     asked: HashMap<u64, Asked>,
     /// Where the watchers of those that run hear of their ends.
     running: HashMap<u64, oneshot::Sender<ZygoteEnded>>,
     next: u64,
+    duty: Duty,
+    _counted: InFlight,
 }
 
 struct Asked {
@@ -131,6 +124,7 @@ impl Worker {
     pub(super) async fn start(
         plan: Arc<native::Plan>,
         config: &ZygoteConfig,
+        duty: Duty,
     ) -> Result<Self, SandboxError> {
         let failed = |reason: String| SandboxError::Worker { reason };
         let launching = tokio::task::spawn_blocking(move || plan.launch());
@@ -152,31 +146,30 @@ impl Worker {
         };
         let ready = ready.map_err(failed)?;
         let (asked, running) = (HashMap::new(), HashMap::new());
-        Ok(Self { control, launched, ready, asked, running, next: 0 })
+        let _counted = duty.metrics.ready();
+        Ok(Self { control, _launched: launched, ready, asked, running, next: 0, duty, _counted })
     }
 
-    /// Serves until nobody asks any more, or the zygote has gone; then everything in it is dead.
-    pub(super) async fn serve(&mut self, starts: &mut mpsc::Receiver<Start>) -> Result<(), String> {
+    /// Serves until nobody needs it or the zygote has gone, and tells which; then everything in it is
+    /// dead.
+    pub(super) async fn serve(mut self) -> String {
         let (overdue, mut is_overdue) = mpsc::channel::<()>(1);
-        let result = loop {
+        loop {
+            let next = async { self.duty.queue.lock().await.recv().await };
             tokio::select! {
                 said = receive(&self.control) => match said {
                     Ok((said, handle)) => self.hear(said, handle, &overdue),
-                    Err(error) => break Err(error.to_string()),
+                    Err(error) => return error.to_string(),
                 },
-                start = starts.recv() => match start {
-                    Some(start) => if let Err(error) = self.ask(start).await {
-                        break Err(error.to_string());
-                    },
-                    None => break Ok(()),
-                },
-                _ = is_overdue.recv() => break Err("an execution could not be killed".to_owned()),
+                start = next => {
+                    let Some(start) = start else { return "nobody needs it".into() };
+                    if let Err(error) = self.ask(start).await {
+                        return error.to_string();
+                    }
+                }
+                _ = is_overdue.recv() => return "an execution could not be killed".into(),
             }
-        };
-        self.launched.kill();
-        self.asked.clear();
-        self.running.clear();
-        result
+        }
     }
 
     async fn ask(&mut self, start: Start) -> io::Result<()> {
@@ -191,14 +184,19 @@ impl Worker {
         send(&self.control, message.to_string().as_bytes(), Some(theirs.as_fd())).await
     }
 
-    fn hear(&mut self, said: Said, handle: Option<OwnedFd>, overdue: &mpsc::Sender<()>) {
+    fn hear(
+        &mut self,
+        said: Said,
+        handle: Option<OwnedFd>,
+        overdue: &mpsc::Sender<()>,
+    ) {
         match said {
             Said::Ready(_) => {}
             Said::Started { started } => {
                 let Some(asked) = self.asked.remove(&started) else { return };
                 let (told, ended) = oneshot::channel();
                 self.running.insert(started, told);
-                asked.run(handle, ended, overdue.clone());
+                asked.run(handle, ended, overdue.clone(), &self.duty);
             }
             Said::Refused { refused, error } => {
                 let Some(asked) = self.asked.remove(&refused) else { return };
@@ -219,16 +217,20 @@ impl Asked {
         handle: Option<OwnedFd>,
         told: oneshot::Receiver<ZygoteEnded>,
         overdue: mpsc::Sender<()>,
+        duty: &Duty,
     ) {
-        let Start { limits, reply, place } = self.start;
+        let Start { limits, reply, held } = self.start;
+        let (running, metrics) = (duty.metrics.started(), duty.metrics.clone());
+        let lane = duty.lane.clone();
         let (kill, killed) = mpsc::unbounded_channel();
         let (publish, ended) = watch::channel(None);
         let pid = handle.as_ref().and_then(pid_of);
-        let execution = Execution::new(self.stream, limits.output, pid, kill, ended);
-        let watcher = Watcher { handle, told, killed, limits, overdue };
+        let execution = Execution::new(self.stream, limits.output, pid, kill, ended, lane);
+        let watcher = Watcher { handle, told, killed, limits, overdue, metrics };
         tokio::spawn(async move {
             let ended = watcher.watch().await;
-            drop(place);
+            running.ended(ended.exit.name());
+            drop(held);
             let _ = publish.send(Some(ended));
         });
         // Nobody waits for it any more: it is dropped, and so killed.
@@ -243,6 +245,7 @@ struct Watcher {
     killed: mpsc::UnboundedReceiver<Exit>,
     limits: Limits,
     overdue: mpsc::Sender<()>,
+    metrics: WorkerMetrics,
 }
 
 impl Watcher {
@@ -255,6 +258,7 @@ impl Watcher {
             () = tokio::time::sleep_until(deadline) => Exit::TimedOut(Clock::Wall),
         };
         if let Some(handle) = &self.handle {
+            self.metrics.killed(reason.name());
             // One that has just ended by itself cannot be killed; its end is told all the same.
             let _ = pidfd_send_signal(handle, Signal::KILL);
         }
@@ -281,7 +285,10 @@ impl Watcher {
             },
             Some(reason) => reason,
             None if signal == libc::SIGXCPU => Exit::TimedOut(Clock::Cpu),
-            None if signal == libc::SIGKILL && cpu >= self.limits.cpu => Exit::TimedOut(Clock::Cpu),
+            // The kernel enforces the limit by ticks, which on a shared machine count more than was used.
+            None if signal == libc::SIGKILL && cpu >= self.limits.cpu / 2 => {
+                Exit::TimedOut(Clock::Cpu)
+            }
             // Nobody else may send it: neither the code itself nor its children.
             None if signal == libc::SIGKILL => Exit::OutOfMemory,
             None => Exit::Signalled { signal },
@@ -355,11 +362,4 @@ pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
     let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>().ok()?;
     let per_second = rustix::param::clock_ticks_per_second();
     Some(Duration::from_secs_f64(ticks as f64 / per_second as f64))
-}
-
-/// A handle of a process that becomes readable when it ends.
-pub(super) fn handle_of(pid: u32) -> io::Result<OwnedFd> {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
-    Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }

@@ -97,7 +97,7 @@ impl Workspace {
     /// The profile of workspaces with these limits.
     pub fn profile(limits: Limits) -> Profile {
         let driver = include_str!("shell.py");
-        Profile { driver, preload: &[], programs: Programs::System, limits }
+        Profile { name: "shell", driver, preload: &[], programs: Programs::System, limits }
     }
 
     /// Opens an empty workspace of a pool of that profile.

@@ -151,7 +151,7 @@ class Zygote:
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(self.control, select.POLLIN)
-        self.tell({"ready": {"missing": self.missing, "version": sys.version}}, self.itself)
+        self.tell({"ready": {"missing": self.missing}}, self.itself)
         while True:
             for ready, _ in poll.poll():
                 if ready == woken:
