@@ -77,7 +77,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framework::cpu::CpuPool;
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{
+    Environment, EnvironmentError, Evidence, Reward, Tools, Verdict, Workers,
+};
 use framework::responses::{ItemKind, Response};
 use framework::task::{Row, Target as AnyTarget, TargetError};
 use framework::wiring::{BuildError, Wiring};
@@ -144,6 +146,7 @@ pub struct CompCoding {
     python: Python,
     /// Started when the first solution needs it.
     cpp: OnceCell<Cpp>,
+    wiring: Wiring,
 }
 
 impl Environment for CompCoding {
@@ -160,13 +163,21 @@ impl Environment for CompCoding {
         })?;
         let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let permits = wiring.permits(config.num_processes.unwrap_or_else(cores));
-        let python = Python::new(&config.sandbox)?;
-        let cpp = OnceCell::new();
-        let environment = Self { config, penalty, permits, cpu: wiring.cpu(), python, cpp };
+        let (wiring, cpp) = (wiring.clone(), OnceCell::new());
+        let python = Python::new(&config.sandbox, &wiring);
+        let environment = Self { config, penalty, permits, cpu: wiring.cpu(), python, cpp, wiring };
         if environment.config.language == LanguageName::Cpp {
             environment.cpp()?;
         }
         Ok(environment)
+    }
+
+    fn workers(config: &Config, workers: &mut Workers<'_>) {
+        let wiring = workers.wiring().clone();
+        Python::new(&config.sandbox, &wiring).pool().supervise(workers);
+        if config.language == LanguageName::Cpp {
+            Cpp::pool(&config.sandbox, &wiring).supervise(workers);
+        }
     }
 
     fn tools(_: &mut Tools<Self>) {}
@@ -237,7 +248,7 @@ impl CompCoding {
         if let Some(cpp) = self.cpp.get() {
             return Ok(cpp);
         }
-        let cpp = Cpp::new(&self.config.cpp, &self.config.sandbox)?;
+        let cpp = Cpp::new(&self.config.cpp, &self.config.sandbox, &self.wiring)?;
         Ok(self.cpp.get_or_init(|| cpp))
     }
 

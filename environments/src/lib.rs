@@ -8,6 +8,7 @@ pub mod equivalence_llm_judge;
 pub mod instruction_following;
 pub mod judge;
 pub mod mcqa;
+pub mod mini_swe;
 pub mod multineedle;
 pub mod multiverse_math_hard;
 #[cfg(target_os = "linux")]
@@ -29,6 +30,7 @@ pub fn register(kinds: Kinds) -> Kinds {
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<instruction_following::InstructionFollowing>()
         .environment::<mcqa::Mcqa>()
+        .environment::<mini_swe::MiniSwe>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()
         .environment::<simple_weather::SimpleWeather>()

@@ -117,7 +117,8 @@ fn pytest(log: &str, name: impl Fn(&str) -> String) -> Statuses {
 
 /// `test[/a/path/to/file]` as `test[/file]`.
 fn short_option(test: &str) -> String {
-    let parts = test.split_once('[').and_then(|(main, rest)| Some((main, rest.rsplit_once(']')?.0)));
+    let parts =
+        test.split_once('[').and_then(|(main, rest)| Some((main, rest.rsplit_once(']')?.0)));
     match parts {
         Some((main, option))
             if option.starts_with('/') && !option.starts_with("//") && !option.contains('*') =>
@@ -153,7 +154,13 @@ fn pytest_v2(log: &str) -> Statuses {
 fn pydantic(log: &str) -> Statuses {
     static PROGRESS: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\[\s*\d+%\]").expect("the pattern is well-formed"));
-    pytest_v2(&PROGRESS.replace_all(log, "").lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>())
+    pytest_v2(
+        &PROGRESS
+            .replace_all(log, "")
+            .lines()
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect::<String>(),
+    )
 }
 
 fn seaborn(log: &str) -> Statuses {
@@ -172,11 +179,11 @@ fn seaborn(log: &str) -> Statuses {
 }
 
 fn sympy(log: &str) -> Statuses {
-    static FAILURE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"_* (.*)\.py:(.*) _*").expect("the pattern is well-formed")
-    });
+    static FAILURE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"_* (.*)\.py:(.*) _*").expect("the pattern is well-formed"));
     let failures = FAILURE.captures_iter(log);
-    let failures = failures.map(|found| (format!("{}.py:{}", &found[1], &found[2]), Status::Failed));
+    let failures =
+        failures.map(|found| (format!("{}.py:{}", &found[1], &found[2]), Status::Failed));
     let mut statuses: Statuses = failures.collect();
     for line in log.split('\n').map(str::trim).filter(|line| line.starts_with("test_")) {
         let line = match line.rfind('[') {

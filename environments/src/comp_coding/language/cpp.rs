@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use framework::environment::EnvironmentError;
-use framework::wiring::BuildError;
+use framework::wiring::{BuildError, Wiring};
 use serde::Deserialize;
 
 use super::{Clocks, Driven, Language, Opening, Program, Started, failed};
@@ -43,13 +43,14 @@ pub(in super::super) struct Cpp {
 }
 
 impl Cpp {
-    /// Starts what waits for programs.
+    /// The language on the environment's pool of processes for it.
     ///
     /// # Errors
-    /// Fails if there is no compiler, or the sandbox fails.
+    /// Fails if there is no compiler.
     pub(in super::super) fn new(
         cpp: &CppSettings,
         settings: &Settings,
+        wiring: &Wiring,
     ) -> Result<Self, BuildError> {
         let Some(compiler) = cpp.compiler.first() else {
             return Err(BuildError::new("`cpp.compiler` is empty"));
@@ -61,6 +62,11 @@ impl Cpp {
                  install one, such as Debian's package g++, or name another in `cpp.compiler`"
             )));
         }
+        Ok(Self { settings: cpp.clone(), pool: Self::pool(settings, wiring) })
+    }
+
+    /// Where its processes are.
+    pub(in super::super) fn pool(settings: &Settings, wiring: &Wiring) -> Pool {
         let limits = Limits {
             memory: MEMORY,
             disk: DISK,
@@ -69,10 +75,8 @@ impl Cpp {
             ..Limits::default()
         };
         let (preload, programs) = (&["subprocess"], Programs::System);
-        let profile = Profile { driver: DRIVER, preload, programs, limits };
-        let pool = Pool::start(settings, &profile)
-            .map_err(|error| BuildError::new(format_args!("{error}; hint: {}", error.hint())))?;
-        Ok(Self { settings: cpp.clone(), pool })
+        let profile = Profile { name: "cpp", driver: DRIVER, preload, programs, limits };
+        Pool::of(settings, &profile, wiring)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Solutions in Python: a fork of a warm interpreter for each, which stays for all of its tests.
 
 use framework::environment::EnvironmentError;
-use framework::wiring::BuildError;
+use framework::wiring::Wiring;
 
 use super::{Driven, Language, Opening, Program, Started, failed};
 use crate::sandbox::{Limits, Pool, Profile, Programs, Settings};
@@ -23,17 +23,17 @@ pub(in super::super) struct Python {
 }
 
 impl Python {
-    /// Starts the interpreters.
-    ///
-    /// # Errors
-    /// Fails if the sandbox does.
-    pub(in super::super) fn new(settings: &Settings) -> Result<Self, BuildError> {
+    /// The language on the environment's pool of interpreters.
+    pub(in super::super) fn new(settings: &Settings, wiring: &Wiring) -> Self {
         let limits = Limits { memory: MEMORY, disk: DISK, output: OUTPUT, ..Limits::default() };
         let (preload, programs) = (&[], Programs::Denied);
-        let profile = Profile { driver: DRIVER, preload, programs, limits };
-        let pool = Pool::start(settings, &profile)
-            .map_err(|error| BuildError::new(format_args!("{error}; hint: {}", error.hint())))?;
-        Ok(Self { pool })
+        let profile = Profile { name: "python", driver: DRIVER, preload, programs, limits };
+        Self { pool: Pool::of(settings, &profile, wiring) }
+    }
+
+    /// Where its processes are.
+    pub(in super::super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 }
 
