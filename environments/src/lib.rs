@@ -11,7 +11,7 @@ pub mod mcqa;
 pub mod mini_swe;
 pub mod multineedle;
 pub mod multiverse_math_hard;
-#[cfg(target_os = "linux")]
+pub mod python_math_exec;
 pub mod sandbox;
 pub mod simple_weather;
 pub mod stateful_counter;
@@ -33,6 +33,7 @@ pub fn register(kinds: Kinds) -> Kinds {
         .environment::<mini_swe::MiniSwe>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()
+        .environment::<python_math_exec::PythonMathExec>()
         .environment::<simple_weather::SimpleWeather>()
         .environment::<stateful_counter::StatefulCounter>()
         .environment::<structured_outputs::StructuredOutputs>()
