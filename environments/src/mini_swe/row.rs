@@ -50,8 +50,21 @@ fn nothing() -> Json {
 pub(super) struct Exam {
     pub(super) fail_to_pass: Vec<String>,
     pub(super) pass_to_pass: Vec<String>,
-    /// Files that the patch of the tests makes or changes.
+    /// Files that the patch of the tests makes or changes, and those that the tests' names tell.
     pub(super) files: Vec<String>,
+}
+
+impl Exam {
+    /// Adds the files of tests whose names begin with one, as pytest's do.
+    fn add_files_of_tests(&mut self) {
+        for test in self.fail_to_pass.iter().chain(&self.pass_to_pass) {
+            let file = test.split_once("::").map(|(file, _)| file.to_owned());
+            let file = file.filter(|file| file.ends_with(".py") && !file.starts_with('/'));
+            if let Some(file) = file.filter(|file| !self.files.contains(file)) {
+                self.files.push(file);
+            }
+        }
+    }
 }
 
 impl Target {
@@ -75,6 +88,7 @@ impl Target {
         if target.exam.files.is_empty() {
             return Err(error("`test_patch` changes no file, or is no patch of git's".to_owned()));
         }
+        target.exam.add_files_of_tests();
         let id = &target.instance_id;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if id.is_empty() || id.starts_with('.') || !id.chars().all(is_plain) {
@@ -134,6 +148,10 @@ mod tests {
         assert_eq!(target.exam.fail_to_pass, ["a::b"]);
         assert_eq!(target.exam.pass_to_pass, ["a::c", "a::d"]);
         assert_eq!(target.exam.files, ["tests/test_a.py"]);
+        let named = row(|row| {
+            row["PASS_TO_PASS"] = json!(["b/t.py::T::x[::]", "tests/test_a.py::y", "z::w"])
+        });
+        assert_eq!(named.unwrap().exam.files, ["tests/test_a.py", "b/t.py"]);
         assert!(row(|row| row["PASS_TO_PASS"] = json!(null)).is_ok());
         assert!(row(|row| row["FAIL_TO_PASS"] = json!([])).is_ok());
     }

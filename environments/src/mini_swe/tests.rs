@@ -1,12 +1,16 @@
 //! The environment as a whole: sessions, what is handed in, and its grading.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use framework::environment::Trial;
-use framework::responses::{Item, Role};
+use framework::responses::{Item, Response, Role};
+use framework::task::Row;
 use serde_json::{Value, json};
 
-use super::{MiniSwe, submission};
+use super::{
+    ContainerSettings, MARKERS, MiniSwe, Target, command, container, patch, submission,
+};
 
 const SUBMIT: &str = "echo MINI_SWE_AGENT_FINAL_OUTPUT && git add -A && git diff --cached";
 
@@ -339,4 +343,45 @@ async fn a_repository_may_be_one_of_gits_with_commits_links_and_programs() {
     bash(&mut trial, &solution(&row)).await;
     bash(&mut trial, SUBMIT).await;
     assert_eq!(verdict(trial).await.0, 1.0);
+}
+
+/// The lines of a file of recordings; nothing, after saying so in one line, where it is not there.
+fn recorded(file: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
+    let text = std::fs::read_to_string(folder.join("mini_swe_resource").join(file));
+    let Ok(text) = text else {
+        println!("skipped: there are no recordings of mini_swe_resource");
+        return Vec::new();
+    };
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn rows_of_swe_gym_are_read_as_they_are() {
+    for line in recorded("tasks.jsonl") {
+        let row = Row::parse(&line).unwrap();
+        let target = Target::read(&row).unwrap();
+        assert!(!target.exam.fail_to_pass.is_empty() && !target.exam.pass_to_pass.is_empty());
+        let command = command::of(&target, &BTreeMap::new());
+        let files = target.exam.files.join(" ");
+        assert!(target.repo != "getmoto/moto" || command == format!("pytest -n0 -rA {files}"));
+        let image = container::image(&target, &ContainerSettings::default()).unwrap();
+        assert!(
+            image.starts_with("xingyaoww/sweb.eval.x86_64.") && image.contains("_s_"),
+            "{image}"
+        );
+    }
+}
+
+#[test]
+fn recorded_rollouts_hand_in_what_their_last_message_holds() {
+    for line in recorded("rollouts.jsonl") {
+        let record: Value = serde_json::from_str(&line).unwrap();
+        let response = Response::parse(&record["response"].to_string()).unwrap();
+        let patch = super::handed_in(&response).unwrap();
+        assert!(!patch::files(&patch).is_empty());
+        let said = response.output.iter().filter(|item| item.is_message_of(Role::Assistant));
+        let submits = said.last().unwrap().text();
+        assert!(MARKERS.iter().any(|marker| submits.contains(marker)), "{submits}");
+    }
 }
