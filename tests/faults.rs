@@ -4,4 +4,5 @@ mod actors;
 mod matrix;
 mod recorder;
 mod root;
+mod sandbox;
 mod supervisors;

@@ -111,11 +111,7 @@ pub struct PythonMathExec {
 
 /// One rollout's interpreter.
 #[derive(Debug, Default)]
-pub struct Interpreter {
-    execution: Option<Execution>,
-    /// Why the sandbox could not do its part; what the model did after that says nothing about it.
-    failure: Option<String>,
-}
+pub struct Interpreter(Option<Execution>);
 
 /// How much longer a call may take than its code: past that the code has caught its interruption.
 const GRACE: Duration = Duration::from_secs(1);
@@ -163,13 +159,10 @@ impl Environment for PythonMathExec {
 
     async fn verify(
         &self,
-        interpreter: Interpreter,
+        _: Interpreter,
         target: &Target,
         response: &Response,
     ) -> Result<Verdict, EnvironmentError> {
-        if let Some(failure) = interpreter.failure {
-            return Err(EnvironmentError::temporary(failure));
-        }
         let comparison = target.comparison.unwrap_or(self.config.comparison);
         let answer = comparison.find(response);
         let expected = &target.expected_result;
@@ -189,21 +182,23 @@ async fn execute_python(
     interpreter: &mut Interpreter,
     ExecutePython { code }: ExecutePython,
 ) -> Result<Answer, ToolError> {
-    let unavailable = || ToolError::detail("The interpreter is not available");
     match environment.execute(interpreter, &code).await {
-        Ok(text) => RawValue::from_string(text).map(Answer).map_err(|_| unavailable()),
-        Err(failure) => {
-            interpreter.failure = Some(failure);
-            Err(unavailable())
-        }
+        Ok(answer) => Ok(Answer(answer)),
+        // What the model would do without its interpreter says nothing about it: the rollout is made
+        // again.
+        Err(failure) => panic!("{failure}"),
     }
 }
 
 impl PythonMathExec {
     /// Runs a piece of code. Fails if the sandbox does, not if the code does.
-    async fn execute(&self, interpreter: &mut Interpreter, code: &str) -> Result<String, String> {
+    async fn execute(
+        &self,
+        interpreter: &mut Interpreter,
+        code: &str,
+    ) -> Result<Box<RawValue>, String> {
         let Config { max_execution_time, output_max, .. } = &self.config;
-        let mut execution = match interpreter.execution.take() {
+        let mut execution = match interpreter.0.take() {
             Some(execution) => execution,
             None => {
                 let started = self.pool.execute(self.pool.limits().clone()).await;
@@ -217,9 +212,9 @@ impl PythonMathExec {
         let limits = RequestLimits { wall: seconds + GRACE, cpu: seconds + GRACE };
         let exit = match execution.request(request.to_string().as_bytes(), &limits).await {
             Ok(answer) => {
-                if let Some(text) = reprinted(&answer) {
-                    interpreter.execution = Some(execution);
-                    return Ok(text);
+                if let Some(answer) = reprinted(&answer) {
+                    interpreter.0 = Some(execution);
+                    return Ok(answer);
                 }
                 // Foreign code shares the driver's process, and has said something in its place.
                 execution.kill().await.exit
@@ -236,16 +231,17 @@ impl PythonMathExec {
             Exit::Unconfined { reason } => return Err(reason),
             Exit::WorkerLost => return Err("the sandbox's worker died".to_owned()),
         };
-        let message = format!("{message}; its variables are gone");
-        let answer = json!({
-            "success": false, "stdout": "", "stderr": "", "error_message": message, "result": null,
-        });
-        Ok(answer.to_string())
+        let answer = Printed {
+            success: false,
+            error_message: Some(format!("{message}; its variables are gone")),
+            ..Printed::default()
+        };
+        Ok(answer.print())
     }
 }
 
 /// An answer of the interpreter, checked and in the form that FastAPI gives it.
-#[derive(Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize)]
 struct Printed {
     success: bool,
     stdout: String,
@@ -254,9 +250,14 @@ struct Printed {
     result: Option<String>,
 }
 
-fn reprinted(answer: &[u8]) -> Option<String> {
-    let printed: Printed = serde_json::from_slice(answer).ok()?;
-    serde_json::to_string(&printed).ok()
+impl Printed {
+    fn print(&self) -> Box<RawValue> {
+        serde_json::value::to_raw_value(self).expect("it is plain data")
+    }
+}
+
+fn reprinted(answer: &[u8]) -> Option<Box<RawValue>> {
+    serde_json::from_slice::<Printed>(answer).ok().map(|printed| printed.print())
 }
 
 #[cfg(test)]

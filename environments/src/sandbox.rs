@@ -24,6 +24,7 @@ mod execution;
 mod filter;
 mod interpreter;
 mod keeper;
+mod machine;
 mod native;
 mod pool;
 mod turns;
@@ -39,9 +40,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use execution::Execution;
+pub use machine::{Layer, Machine, Need};
 pub use pool::Pool;
 pub use turns::Turn;
 pub use workspace::{Command, CommandEnded, File, Workspace, WorkspaceError};
+
+/// The kinds of environments that run foreign code.
+pub const KINDS: [&str; 1] = ["python_math_exec"];
 
 /// The `sandbox:` of an environment's settings.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -30,7 +30,8 @@ pub struct Execution {
     pid: Option<u32>,
     kill: mpsc::UnboundedSender<Exit>,
     ended: watch::Receiver<Option<Ended>>,
-    lane: Lane,
+    /// Where requests take their turns; none if it holds a turn until its end.
+    lane: Option<Lane>,
 }
 
 impl Execution {
@@ -40,7 +41,7 @@ impl Execution {
         pid: Option<u32>,
         kill: mpsc::UnboundedSender<Exit>,
         ended: watch::Receiver<Option<Ended>>,
-        lane: Lane,
+        lane: Option<Lane>,
     ) -> Self {
         let (is_confined, is_busy) = (false, false);
         Self { stream, output_left: output_max, is_confined, is_busy, pid, kill, ended, lane }
@@ -98,7 +99,11 @@ impl Execution {
             self.end(Exit::Killed);
             return Err(self.exit().await);
         }
-        let _turn = self.lane.clone().turn().await;
+        let lane = self.lane.clone();
+        let _turn = match &lane {
+            Some(lane) => Some(lane.turn().await),
+            None => None,
+        };
         self.is_busy = true;
         let deadline = Instant::now() + limits.wall;
         let (pid, cpu_max) = (self.pid, limits.cpu);

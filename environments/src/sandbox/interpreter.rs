@@ -22,7 +22,8 @@ with open("/proc/self/maps") as maps:
         path = line.rstrip("\n").split(" ", 5)[-1].strip()
         if path.startswith("/") and ".so" in path: mapped.add(os.path.dirname(path))
 print(json.dumps({
-    "executable": sys.executable, "version": list(sys.version_info[:3]),
+    # Python does not know its own where there is no PATH.
+    "executable": sys.executable or os.readlink("/proc/self/exe"), "version": list(sys.version_info[:3]),
     "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}),
     "modules": [path for path in sys.path if path], "libraries": sorted(mapped),
 }))
@@ -53,6 +54,12 @@ struct Probed {
 }
 
 impl Interpreter {
+    /// Where programs are looked for: its own folder first, so that `python3` is this one.
+    pub(super) fn path(&self) -> String {
+        let own = self.executable.parent().unwrap_or(Path::new("/usr/bin"));
+        format!("{}:/usr/local/bin:/usr/bin:/bin", own.display())
+    }
+
     /// Runs the interpreter once, unconfined, since it belongs to the user.
     ///
     /// # Errors

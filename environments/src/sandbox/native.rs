@@ -3,7 +3,7 @@
 //! Everything is planned beforehand; between `fork` and `exec` only system calls are made, since the
 //! child of a process with threads may do no more than that.
 
-mod jail;
+pub(super) mod jail;
 mod root;
 
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::interpreter::Interpreter;
+use super::machine::Machine;
 use super::worker::{LandlockConfig, ZygoteConfig};
 use super::{Isolation, Limits, Profile, Programs, SandboxError, Settings, filter};
 use jail::Jail;
@@ -27,10 +28,9 @@ use root::Root;
 const ZYGOTE: &str = include_str!("zygote.py");
 
 /// Folders of the system that programs need, and files without secrets.
-const SYSTEM_VIEW: [&str; 17] = [
+const SYSTEM_VIEW: [&str; 15] = [
     "/bin",
     "/etc/alternatives",
-    "/etc/bash.bashrc",
     "/etc/group",
     "/etc/hosts",
     "/etc/inputrc",
@@ -39,7 +39,6 @@ const SYSTEM_VIEW: [&str; 17] = [
     "/etc/mime.types",
     "/etc/nsswitch.conf",
     "/etc/passwd",
-    "/etc/profile",
     "/etc/ssl/certs",
     "/lib",
     "/lib64",
@@ -70,8 +69,11 @@ pub(super) fn plan(
     settings: &Settings,
     profile: &Profile,
 ) -> Result<(Plan, ZygoteConfig), SandboxError> {
-    let interpreter = Interpreter::probe(&settings.python, profile.preload)?;
     let isolated = settings.isolation == Isolation::Full;
+    if let Some(lacks) = Machine::this().lacks().filter(|_| isolated) {
+        return Err(SandboxError::Isolation { lacks });
+    }
+    let interpreter = Interpreter::probe(&settings.python, profile.preload)?;
     let limits = profile.limits.clone().overridden(settings);
     let jail = if isolated { Some(Arc::new(jail(&interpreter, profile)?)) } else { None };
     let filters = if isolated { filter::of_execution(profile.programs)? } else { Vec::new() };
@@ -167,17 +169,16 @@ impl Plan {
         let mut command = Command::new(&self.interpreter.executable);
         // Isolated from the caller's variables and folders; no byte code is written.
         command.args(["-I", "-B", "-c", ZYGOTE]).env_clear().current_dir("/");
-        for (name, value) in ENVIRONMENT {
-            command.env(name, value);
-        }
+        command.envs(ENVIRONMENT).env("PATH", self.interpreter.path());
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::from(said));
         self.confine(&mut command);
         let child = command.spawn();
         // Its ends of the socket and the pipe are still open in the command.
         drop(command);
         let child = child.map_err(|error| {
-            let step = last_words(&words);
-            io::Error::new(error.kind(), format!("{step}: {error}"))
+            let program = self.interpreter.executable.display();
+            let step = last_words(&words).unwrap_or_else(|| format!("run `{program}`"));
+            io::Error::new(error.kind(), format!("cannot {step}: {error}"))
         })?;
         Ok(Launched { child, control: Some(control), words })
     }
@@ -196,7 +197,7 @@ impl Plan {
 }
 
 /// The environment of a worker, and so of what it runs.
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("HOME", "/tmp"),
     ("LANG", "C.UTF-8"),
     ("LC_ALL", "C.UTF-8"),
@@ -204,7 +205,6 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("OMP_NUM_THREADS", "1"),
     ("OPENBLAS_NUM_THREADS", "1"),
     ("MKL_NUM_THREADS", "1"),
-    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("TZ", "UTC"),
 ];
 
@@ -215,7 +215,7 @@ impl Launched {
 
     /// What it said before it died.
     pub(super) fn last_words(&self) -> String {
-        last_words(&self.words)
+        last_words(&self.words).unwrap_or_else(|| "it said nothing".into())
     }
 
     /// Kills it, and with it everything in it.
@@ -232,12 +232,12 @@ impl Drop for Launched {
     }
 }
 
-fn last_words(pipe: &OwnedFd) -> String {
+/// The last line that was written to a pipe.
+fn last_words(pipe: &OwnedFd) -> Option<String> {
     let mut buffer = [0; 4096];
     let count = rustix::io::read(pipe.as_fd(), &mut buffer).unwrap_or(0);
     let text = String::from_utf8_lossy(&buffer[..count]);
-    let last = text.trim().lines().last().unwrap_or("it said nothing").trim();
-    last.to_owned()
+    text.trim().lines().last().map(|line| line.trim().to_owned())
 }
 
 /// A path as system calls take it.

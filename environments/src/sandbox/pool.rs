@@ -48,6 +48,7 @@ pub(super) struct Shared {
     places: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     starts: mpsc::Sender<Start>,
+    lane: Lane,
     duty: Duty,
     /// Modules of the profile that the interpreter does not have, once a worker has said so.
     missing: OnceLock<Vec<String>>,
@@ -60,7 +61,6 @@ pub(super) struct Shared {
 pub(super) struct Duty {
     /// Workers wait for work in the order in which they became free.
     pub(super) queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Start>>>,
-    pub(super) lane: Lane,
     pub(super) metrics: WorkerMetrics,
 }
 
@@ -93,9 +93,9 @@ impl Pool {
             places: semaphore(settings.executions_max.get()),
             waiting: semaphore(settings.queue_max.get()),
             starts,
+            lane: Lane::of(&name),
             duty: Duty {
                 queue: Arc::new(tokio::sync::Mutex::new(queue)),
-                lane: Lane::of(&name),
                 metrics: WorkerMetrics::new(&name),
             },
             missing: OnceLock::new(),
@@ -135,7 +135,7 @@ impl Pool {
         let queued = Instant::now();
         let place = self.place().await?;
         self.shared.duty.metrics.queued(queued.elapsed());
-        self.begin(limits, place).await
+        self.begin(limits, Some(self.shared.lane.clone()), place).await
     }
 
     /// Like [`execute`](Self::execute), with a turn on the processors that it keeps until its end: for
@@ -146,19 +146,20 @@ impl Pool {
     pub async fn execute_in_turn(&self, limits: Limits) -> Result<Execution, SandboxError> {
         let queued = Instant::now();
         let place = self.place().await?;
-        let turn = self.shared.duty.lane.turn().await;
+        let turn = self.shared.lane.turn().await;
         self.shared.duty.metrics.queued(queued.elapsed());
-        self.begin(limits, (place, turn)).await
+        self.begin(limits, None, (place, turn)).await
     }
 
     /// Waits for a turn on the processors, which other environments' foreign code also waits for.
     pub async fn turn(&self) -> Turn {
-        self.shared.duty.lane.turn().await
+        self.shared.lane.turn().await
     }
 
     async fn begin(
         &self,
         limits: Limits,
+        lane: Option<Lane>,
         held: impl Send + Sync + 'static,
     ) -> Result<Execution, SandboxError> {
         self.shared.plan().await?;
@@ -171,7 +172,8 @@ impl Pool {
         let held: Arc<dyn std::any::Any + Send + Sync> = Arc::new((held, self.clone()));
         for _ in 0..STARTS_MAX {
             let (reply, started) = oneshot::channel();
-            let start = Start { limits: limits.clone(), reply, held: held.clone() };
+            let (limits, lane, held) = (limits.clone(), lane.clone(), held.clone());
+            let start = Start { limits, reply, lane, held };
             if self.shared.starts.send(start).await.is_err() {
                 break;
             }

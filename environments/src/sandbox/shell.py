@@ -87,8 +87,7 @@ def run(command):
     )
     kept = Kept(command["output_max"])
     is_timed_out = not collect(process, kept, time.monotonic() + command["timeout"])
-    if is_timed_out:
-        kill_all(process)
+    kill_all(process)
     process.stdout.close()
     code = process.wait()
     reap()
@@ -157,17 +156,22 @@ def take(output, kept):
 
 
 def kill_all(process):
-    """Kills everything that any command started, or at least what this one did."""
-    if os.getpid() == 1:
-        os.kill(-1, signal.SIGKILL)
-    else:
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kills everything that the command has started, in the background too."""
+    try:
+        if os.getpid() == 1:
+            os.kill(-1, signal.SIGKILL)
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def reap():
-    """Takes leave of processes whose parents have gone, so that their numbers are free again."""
+    """Waits until everything that was killed is gone, so that the next command meets nothing of it."""
+    # Only process 1 has killed all its children, and inherits those of others.
+    options = 0 if os.getpid() == 1 else os.WNOHANG
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
+        while os.waitpid(-1, options)[0]:
             pass
     except ChildProcessError:
         pass

@@ -195,11 +195,13 @@ async fn a_workspace_keeps_its_files_between_commands() {
     assert_eq!(String::from_utf8(ended.output).unwrap(), "hi you\nerror\n");
     assert_eq!(ended.exit, Exit::Exited { code: 3 });
     workspace.run(&command("ln -s /etc/passwd link; sleep 60 & echo $! > pid")).await.unwrap();
+    let gone = workspace.run(&command("kill -0 $(cat pid)")).await.unwrap();
+    assert_eq!(gone.exit, Exit::Exited { code: 1 }, "it ended with the command that started it");
+    let python = workspace.run(&command("command -v python3; ls -l link")).await.unwrap();
+    assert_eq!(python.exit, Exit::Exited { code: 0 }, "{python:?}");
     let late = Command { timeout: Duration::from_millis(300), ..command("echo so far; sleep 60") };
     let late = workspace.run(&late).await.unwrap();
     assert_eq!((late.exit, &*late.output), (Exit::TimedOut(Clock::Wall), &b"so far\n"[..]));
-    let gone = workspace.run(&command("kill -0 $(cat pid)")).await.unwrap();
-    assert_eq!(gone.exit, Exit::Exited { code: 1 });
     let archive = workspace.pack("/workspace").await.unwrap();
     let mut copy = Workspace::open(&pool, limits).await.unwrap();
     copy.unpack("/workspace", &archive).await.unwrap();
@@ -388,4 +390,58 @@ async fn an_interpreter_that_is_none_is_named_with_what_to_do() {
         assert!(error.to_string().contains(python) && error.to_string().contains(reason), "{error}");
         assert!(!error.is_retryable() && error.hint().contains("sandbox.python"));
     }
+}
+
+#[tokio::test]
+async fn executions_that_hold_their_turns_do_not_wait_for_others() {
+    let pool = pool();
+    let start = || pool.execute_in_turn(pool.limits().clone());
+    let mut first = start().await.unwrap();
+    assert_eq!(run(&mut first, "answer = 1").await, "1");
+    let mut several = Vec::new();
+    drop(first);
+    for _ in 0..std::thread::available_parallelism().unwrap().get() {
+        several.push(start().await.unwrap());
+    }
+    for execution in &mut several {
+        assert_eq!(run(execution, "answer = 2").await, "2");
+    }
+}
+
+#[tokio::test]
+async fn without_isolation_limits_and_deadlines_still_hold() {
+    let settings = Settings { isolation: Isolation::None, ..Settings::default() };
+    let pool = Pool::new("test".into(), settings, profile());
+    let mut execution = start(&pool).await;
+    assert_eq!(run(&mut execution, "answer = 6 * 7").await, "42");
+    assert_eq!(end_of(&pool, "x = bytearray(1 << 40)").await, Exit::OutOfMemory);
+    assert_eq!(end_of(&pool, "while True: pass").await, Exit::TimedOut(Clock::Cpu));
+    let sleepers = "import subprocess\nfor _ in range(2): subprocess.Popen(['sleep', '87654'])\nanswer = 1";
+    assert_eq!(run(&mut execution, sleepers).await, "1");
+    assert_eq!(processes("87654").len(), 2);
+    assert_eq!(execution.kill().await.exit, Exit::Killed);
+    until("its group is killed", || processes("87654").is_empty()).await;
+}
+
+/// Root has ways of its own into a sandbox, so what holds for it need not hold for others.
+#[test]
+fn the_attacks_get_nowhere_for_an_ordinary_user_either() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: the tests themselves run as an ordinary user");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open.clone()).unwrap();
+    let program = folder.path().join("tests");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(&program, open).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.args(["sandbox::tests::attacks", "sandbox::tests::bombs", "sandbox::tests::nothing"]);
+    command.env("HOME", "/tmp").current_dir("/tmp").uid(65_534).gid(65_534);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("4 passed"), "{text}");
 }

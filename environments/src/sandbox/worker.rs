@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::execution::Execution;
 use super::native::{self, Launched};
 use super::pool::Duty;
+use super::turns::Lane;
 use super::{Clock, Ended, Exit, Limits, SandboxError};
 
 /// The longest message of a zygote.
@@ -85,6 +86,8 @@ pub(super) struct Ready {
 pub(super) struct Start {
     pub(super) limits: Limits,
     pub(super) reply: oneshot::Sender<Result<Execution, SandboxError>>,
+    /// Where its requests take their turns; none if it holds one.
+    pub(super) lane: Option<Lane>,
     /// Held until it has ended.
     pub(super) held: Arc<dyn std::any::Any + Send + Sync>,
 }
@@ -219,9 +222,8 @@ impl Asked {
         overdue: mpsc::Sender<()>,
         duty: &Duty,
     ) {
-        let Start { limits, reply, held } = self.start;
+        let Start { limits, reply, lane, held } = self.start;
         let (running, metrics) = (duty.metrics.started(), duty.metrics.clone());
-        let lane = duty.lane.clone();
         let (kill, killed) = mpsc::unbounded_channel();
         let (publish, ended) = watch::channel(None);
         let pid = handle.as_ref().and_then(pid_of);

@@ -1,7 +1,7 @@
 //! A workspace: folders that stay for a session, and commands that run in them one after another.
 //!
 //! Commands share `/workspace` (where they start) and `/tmp`, both of limited size, and see the
-//! system's programs; background processes live on until the workspace ends or a command times out.
+//! system's programs. What a command leaves in the background is killed when it ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Workspace {
         Ok(Self { execution: pool.execute(limits).await? })
     }
 
-    /// Runs a command to its end, or kills it and everything in the background at its deadline.
+    /// Runs a command to its end, or to its deadline, and kills what is left of it.
     ///
     /// # Errors
     /// Fails if the workspace has ended, or there is no such program or folder.

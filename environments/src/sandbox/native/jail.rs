@@ -11,6 +11,7 @@ use rustix::thread::UnshareFlags;
 use seccompiler::BpfProgram;
 
 use super::root::{Root, make_private};
+use crate::sandbox::machine::Machine;
 
 /// What is being done, for the message of its failure.
 pub(super) type Step = &'static str;
@@ -21,6 +22,7 @@ pub(super) struct Jail {
     root: Root,
     filter: BpfProgram,
     user: User,
+    namespaces: UnshareFlags,
 }
 
 /// Whom the host takes the sandbox's processes for.
@@ -45,7 +47,12 @@ const USERS_FIRST: u32 = 0x7000_0000;
 
 impl Jail {
     pub(super) fn plan(root: Root, filter: BpfProgram) -> Self {
-        Self { root, filter, user: User::current() }
+        let namespaces = UnshareFlags::NEWUSER
+            | UnshareFlags::NEWNS
+            | UnshareFlags::NEWPID
+            | UnshareFlags::NEWNET
+            | Machine::this().optional_namespaces();
+        Self { root, filter, user: User::current(), namespaces }
     }
 
     /// Enters. On failure the step's name goes to standard error.
@@ -64,7 +71,7 @@ impl Jail {
         match &self.user {
             User::Same { uid_map, gid_map } => {
                 *step = "make namespaces";
-                unshare(namespaces() | UnshareFlags::NEWUSER)?;
+                unshare(self.namespaces)?;
                 *step = "map the user";
                 write_to(c"/proc/self/setgroups", b"deny")?;
                 write_to(c"/proc/self/uid_map", uid_map.as_bytes())?;
@@ -80,7 +87,7 @@ impl Jail {
                 make_private()?;
                 self.root.enter(step)?;
                 *step = "make namespaces";
-                unshare(namespaces() | UnshareFlags::NEWUSER)?;
+                unshare(self.namespaces)?;
                 *step = "map the user";
                 mapper.map()?;
                 *step = "become the user";
@@ -122,15 +129,6 @@ fn apart() -> u32 {
     });
     // `nobody`, in containers that have few users.
     if is_mapped { wanted } else { 65_534 }
-}
-
-fn namespaces() -> UnshareFlags {
-    UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWNET
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP
 }
 
 /// A child that stays outside, where alone it may write the maps of those inside.
@@ -202,7 +200,7 @@ fn write_to(path: &CStr, text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn unshare(flags: UnshareFlags) -> io::Result<()> {
+pub(in crate::sandbox) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: the flags do not contain `FILES`: no descriptor table is split from another thread's.
     unsafe { rustix::thread::unshare_unsafe(flags) }?;
     Ok(())
@@ -253,11 +251,35 @@ pub(super) fn mount_setattr(tree: i32, path: &CStr, set: u64) -> rustix::io::Res
 }
 
 /// The version of Landlock that the kernel has, if it has it.
-pub(super) fn landlock_abi() -> Option<i64> {
+pub(in crate::sandbox) fn landlock_abi() -> Option<i64> {
     const VERSION: libc::c_uint = 1;
     // SAFETY: with this flag and no attributes the call only answers a number.
     let version = unsafe {
         libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION)
     };
     (version > 0).then_some(version)
+}
+
+/// Mounts something where only the caller sees it: some systems permit the namespace, but nothing in it.
+pub(in crate::sandbox) fn mount_in_private() -> io::Result<()> {
+    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
+    make_private()?;
+    let flags = rustix::mount::MountFlags::NOSUID;
+    Ok(rustix::mount::mount(c"tmpfs", c"/tmp", c"tmpfs", flags, Some(c"size=4k"))?)
+}
+
+/// Whether the kernel sets attributes on whole trees of mounts.
+pub(in crate::sandbox) fn has_mount_attributes() -> io::Result<()> {
+    match mount_setattr(-1, c"", 0) {
+        Err(Errno::NOSYS) => Err(Errno::NOSYS.into()),
+        // There is no such tree, as a kernel says that knows the call, nor may everybody ask.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Installs a filter of system calls that allows all.
+pub(in crate::sandbox) fn filter_nothing() -> io::Result<()> {
+    // `ret SECCOMP_RET_ALLOW`
+    let allow = [seccompiler::sock_filter { code: 6, jt: 0, jf: 0, k: 0x7FFF_0000 }];
+    seccompiler::apply_filter(&allow).map_err(|_| io::Error::last_os_error())
 }
