@@ -54,7 +54,8 @@ fn comp_coding_grades_as_recorded() {
         json!({ "responses_create_params": params, "verifier_metadata": { "unit_tests": tests } })
     };
     folder.write("tasks.jsonl", &text(records.iter().map(row).collect()));
-    folder.write("rollouts.jsonl", &text(records.iter().map(|(record, _)| record.clone()).collect()));
+    folder
+        .write("rollouts.jsonl", &text(records.iter().map(|(record, _)| record.clone()).collect()));
     folder.write("config.yaml", "environments: { programs: { kind: comp_coding } }\n");
     let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
     let files = ["--rollouts", "rollouts.jsonl", "--output", "scored.jsonl"];

@@ -17,8 +17,11 @@ fn dataset() -> String {
     for row in 1..=ROWS {
         let sum = (0..row).sum::<u32>();
         let code = format!("import time; time.sleep(0.01); numbers = range({row})");
-        writeln!(text, r#"{{"responses_create_params":{{"input":"`{code}`"}},"expected_result":"{sum}"}}"#)
-            .unwrap();
+        writeln!(
+            text,
+            r#"{{"responses_create_params":{{"input":"`{code}`"}},"expected_result":"{sum}"}}"#
+        )
+        .unwrap();
     }
     text
 }
@@ -46,10 +49,14 @@ runtime: { shards: 2, shutdown_timeout: 1s }
 telemetry: { prometheus: '127.0.0.1:0' }
 "#;
 
+/// Tests that look at the worker processes of this one, and kill them, run one by one.
+pub(super) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The worker processes of this one.
-fn workers() -> Vec<String> {
+pub(super) fn workers() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children =
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let children = children.collect::<String>();
     let is_worker = |pid: &&str| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -58,13 +65,14 @@ fn workers() -> Vec<String> {
     children.split_ascii_whitespace().filter(is_worker).map(str::to_owned).collect()
 }
 
-fn kill(pid: &str) {
+pub(super) fn kill(pid: &str) {
     let killed = std::process::Command::new("kill").args(["-9", pid]).status();
     assert!(killed.is_ok());
 }
 
 #[tokio::test]
 async fn workers_are_killed_again_and_again_and_no_rollout_is_lost() {
+    let _alone = ALONE.lock().await;
     let folder = Folder::new();
     folder.write("tasks.jsonl", &dataset());
     let config = CONFIG.replace("tasks.jsonl", folder.path("tasks.jsonl").to_str().unwrap());
@@ -102,7 +110,10 @@ async fn workers_are_killed_again_and_again_and_no_rollout_is_lost() {
     assert!(executions >= f64::from(ROWS));
     let lost = ["pool=\"python/python\"", "exit=\"worker_lost\""];
     assert!(scrape.sum("rehearsal_worker_executions_total", &lost) >= 1.0);
-    let running = || Scrape::of(runtime.metrics_address().unwrap()).sum("rehearsal_worker_executions_running", &[]);
+    let running = || {
+        Scrape::of(runtime.metrics_address().unwrap())
+            .sum("rehearsal_worker_executions_running", &[])
+    };
     until("every execution has ended", || running() == 0.0).await;
     runtime.stop().await;
     until("the workers are gone", || workers().is_empty()).await;
