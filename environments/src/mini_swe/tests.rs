@@ -8,9 +8,7 @@ use framework::responses::{Item, Response, Role};
 use framework::task::Row;
 use serde_json::{Value, json};
 
-use super::{
-    ContainerSettings, MARKERS, MiniSwe, Target, command, container, patch, submission,
-};
+use super::{ContainerSettings, MARKERS, MiniSwe, Target, command, container, patch, submission};
 
 const SUBMIT: &str = "echo MINI_SWE_AGENT_FINAL_OUTPUT && git add -A && git diff --cached";
 
