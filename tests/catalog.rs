@@ -45,18 +45,24 @@ fn folder(kind: &str) -> Folder {
     folder
 }
 
-/// A gold answer as a recorded rollout: its turns with whatever output after each call, which tells
-/// the replaying model where a turn ends.
+/// A gold answer as a recorded rollout: its turns with whatever output after each call, or a message
+/// where there is none, which tells the replaying model where a turn ends.
 fn recorded(gold: &Value) -> Value {
     let mut output = Vec::new();
     for turn in gold["turns"].as_array().unwrap() {
         let items = turn.as_array().unwrap();
         output.extend(items.clone());
         let calls = items.iter().filter(|item| item["type"] == "function_call");
-        output.extend(calls.map(|call| {
-            let id = &call["call_id"];
-            json!({ "type": "function_call_output", "call_id": id, "output": "" })
-        }));
+        let outputs: Vec<_> = calls
+            .map(|call| {
+                let id = &call["call_id"];
+                json!({ "type": "function_call_output", "call_id": id, "output": "" })
+            })
+            .collect();
+        if outputs.is_empty() {
+            output.push(json!({ "role": "user", "content": "" }));
+        }
+        output.extend(outputs);
     }
     let params = json!({ "input": "" });
     json!({ "responses_create_params": params, "response": { "id": "r", "output": output } })

@@ -3,10 +3,12 @@
 //! They are NeMo Gym's resources servers under their old names, and behave as those do, down to the
 //! text that a model reads; each file lists where it differs and why.
 
+pub mod comp_coding;
 pub mod equivalence_llm_judge;
 pub mod instruction_following;
 pub mod judge;
 pub mod mcqa;
+pub mod mini_swe;
 pub mod multineedle;
 pub mod multiverse_math_hard;
 pub mod python_math_exec;
@@ -24,9 +26,11 @@ use framework::kinds::Kinds;
 #[must_use]
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .environment::<comp_coding::CompCoding>()
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<instruction_following::InstructionFollowing>()
         .environment::<mcqa::Mcqa>()
+        .environment::<mini_swe::MiniSwe>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()
         .environment::<python_math_exec::PythonMathExec>()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Verdict;
-use crate::responses::Response;
+use crate::responses::{CreateParams, Response};
 use crate::task::{RolloutKey, Task};
 
 /// One finished and scored attempt at a task.
@@ -17,6 +17,9 @@ use crate::task::{RolloutKey, Task};
 pub struct Rollout {
     /// The last response; its output is the whole trajectory after the prompt.
     pub response: Arc<Response>,
+    /// What the model was asked with, where the agent wrote the prompt and not the row: recorded in
+    /// place of the row's own.
+    pub params: Option<Arc<CreateParams>>,
     /// What the environment made of it.
     pub verdict: Verdict,
     /// The limit that cut it short, if one did.
@@ -37,6 +40,10 @@ pub enum Limit {
     Tokens,
     /// The agent's `max_seconds`.
     Time,
+    /// The agent's `cost_limit`.
+    Cost,
+    /// The agent's limit of repetitions: it did the same again and again.
+    Repetition,
     /// The model's own limit on one response.
     ModelOutput,
     /// A content filter of the endpoint.
@@ -239,7 +246,8 @@ impl Origin<'_> {
     /// `rehearsal`. One line without its end.
     pub fn record(&self, task: &Task, rollout: &Rollout) -> String {
         let mut line = String::with_capacity(3072);
-        write_row(task, |name| rollout.verdict.extras.contains(name), &mut line);
+        let params = rollout.params.as_ref().unwrap_or(&task.params);
+        write_row(task, params, |name| rollout.verdict.extras.contains(name), &mut line);
         line.push_str(",\"response\":");
         rollout.response.write_json(&mut line);
         line.push_str(",\"reward\":");
@@ -262,7 +270,7 @@ impl Origin<'_> {
     /// `reward`.
     pub fn failure_record(&self, task: &Task, failure: &Failure) -> String {
         let mut line = String::new();
-        write_row(task, |_| false, &mut line);
+        write_row(task, &task.params, |_| false, &mut line);
         let Failure { culprit, error, retryable, held_off: _ } = failure;
         let text = FailureText { culprit: *culprit, error, retryable: *retryable };
         let provenance =
@@ -290,9 +298,14 @@ impl Origin<'_> {
 }
 
 /// Writes the row without the keys that the record overrides, and leaves the object open.
-fn write_row(task: &Task, overridden: impl Fn(&str) -> bool, line: &mut String) {
+fn write_row(
+    task: &Task,
+    params: &CreateParams,
+    overridden: impl Fn(&str) -> bool,
+    line: &mut String,
+) {
     line.push_str("{\"responses_create_params\":");
-    task.params.write_json(line);
+    params.write_json(line);
     for (name, value) in task.extras.iter() {
         // Trainers take a top-level `error` for a failed request.
         if name != "error" && !overridden(name) {
@@ -312,7 +325,7 @@ fn push_json(line: &mut String, value: &impl Serialize) {
 mod tests {
     use super::*;
     use crate::environment::Reward;
-    use crate::responses::{Fields, Item};
+    use crate::responses::{Fields, Item, Role};
     use crate::task::{Row, Target, TaskId};
     use serde_json::Value;
 
@@ -328,6 +341,7 @@ mod tests {
         let output = vec![Item::output_message("m", "hello")];
         Rollout {
             response: Arc::new(Response::new("r", Arc::from("scripted"), output)),
+            params: None,
             verdict: Verdict::new(Reward::ONE).with("accuracy", &true).with("id", &9),
             truncated: None,
             steps: 1,
@@ -352,6 +366,18 @@ mod tests {
         assert_eq!(value["response"]["output"][0]["content"][0]["text"], "hello");
         assert_eq!(value["rehearsal"]["task"], "solver/example/1");
         assert_eq!(value["rehearsal"]["outcome"], "scored");
+    }
+
+    #[test]
+    fn a_prompt_that_the_agent_wrote_is_recorded_in_place_of_the_rows() {
+        let task = task(r#"{"responses_create_params":{"input":[],"top_p":0.5}}"#);
+        let key = task.rollout(0);
+        let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 1 };
+        let asked = task.params.with_input(vec![Item::message(Role::User, "fix it")]);
+        let rollout = Rollout { params: Some(Arc::new(asked)), ..rollout() };
+        let value: Value = serde_json::from_str(&origin.record(&task, &rollout)).unwrap();
+        assert_eq!(value["responses_create_params"]["input"][0]["content"], "fix it");
+        assert_eq!(value["responses_create_params"]["top_p"], 0.5);
     }
 
     #[test]

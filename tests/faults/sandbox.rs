@@ -49,8 +49,11 @@ runtime: { shards: 2, shutdown_timeout: 1s }
 telemetry: { prometheus: '127.0.0.1:0' }
 "#;
 
+/// Tests that look at the worker processes of this one, and kill them, run one by one.
+pub(super) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The worker processes of this one.
-fn workers() -> Vec<String> {
+pub(super) fn workers() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     let children =
         tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
@@ -62,13 +65,14 @@ fn workers() -> Vec<String> {
     children.split_ascii_whitespace().filter(is_worker).map(str::to_owned).collect()
 }
 
-fn kill(pid: &str) {
+pub(super) fn kill(pid: &str) {
     let killed = std::process::Command::new("kill").args(["-9", pid]).status();
     assert!(killed.is_ok());
 }
 
 #[tokio::test]
 async fn workers_are_killed_again_and_again_and_no_rollout_is_lost() {
+    let _alone = ALONE.lock().await;
     let folder = Folder::new();
     folder.write("tasks.jsonl", &dataset());
     let config = CONFIG.replace("tasks.jsonl", folder.path("tasks.jsonl").to_str().unwrap());
