@@ -92,7 +92,8 @@ fn descendants() -> Vec<u32> {
         next += 1;
         let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { continue };
         for task in tasks.flatten() {
-            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let children =
+                std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
             found.extend(children.split_ascii_whitespace().filter_map(|it| it.parse::<u32>().ok()));
         }
     }

@@ -20,6 +20,7 @@
 //! knows may be read: expected outputs never go there, and the host judges what comes back. What keeps
 //! foreign code inside, layer by layer, and what does not, is in `SECURITY.md`.
 
+mod cgroup;
 mod execution;
 mod filter;
 mod interpreter;

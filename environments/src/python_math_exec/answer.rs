@@ -86,7 +86,8 @@ fn unwrapped(text: &str) -> String {
         Regex::new(r"(?s)^(?:\\\((.*)\\\)|\$(.*)\$|\\text\{([^{}]*)\})$").expect("it is a pattern")
     });
     let mut text = text.trim();
-    while let Some(inside) = WRAPPED.captures(text).and_then(|it| it.iter().skip(1).flatten().next())
+    while let Some(inside) =
+        WRAPPED.captures(text).and_then(|it| it.iter().skip(1).flatten().next())
     {
         text = inside.as_str().trim();
     }

@@ -87,11 +87,18 @@ async fn exceptions_are_told_by_their_text_and_keep_the_output() {
         ("x = bytearray(1 << 45)", "out of memory"),
         ("open('/etc/shadow')", "[Errno 2] No such file or directory: '/etc/shadow'"),
     ] {
-        let answer = run(&mut trial, &format!("import sys\nprint('o')\nprint('e', file=sys.stderr)\n{code}")).await;
+        let answer = run(
+            &mut trial,
+            &format!("import sys\nprint('o')\nprint('e', file=sys.stderr)\n{code}"),
+        )
+        .await;
         assert_eq!(answer["error_message"], message, "{code}");
         let is_compiled = !message.contains("never closed");
         let printed = if is_compiled { ("o\n", "e\n") } else { ("", "") };
-        assert_eq!((answer["stdout"].as_str().unwrap(), answer["stderr"].as_str().unwrap()), printed);
+        assert_eq!(
+            (answer["stdout"].as_str().unwrap(), answer["stderr"].as_str().unwrap()),
+            printed
+        );
         assert_eq!((&answer["success"], &answer["result"]), (&json!(false), &Value::Null));
     }
 }
@@ -102,7 +109,10 @@ async fn leaving_and_running_late_are_harmless() {
     assert_eq!(run(&mut trial, "x = 5\nimport sys\nsys.exit()").await["success"], true);
     assert_eq!(run(&mut trial, "x").await["result"], "5");
     let late = run(&mut trial, "print('so far')\nwhile True: pass").await;
-    assert_eq!((&late["error_message"], &late["stdout"]), (&json!("code timed-out"), &json!("so far\n")));
+    assert_eq!(
+        (&late["error_message"], &late["stdout"]),
+        (&json!("code timed-out"), &json!("so far\n"))
+    );
     assert_eq!(run(&mut trial, "x").await["result"], "5", "the state survives");
     let polite = "import time\ntry:\n    time.sleep(60)\nexcept Exception:\n    print('caught')";
     assert_eq!(run(&mut trial, polite).await["error_message"], "code timed-out");
@@ -124,7 +134,8 @@ async fn leaving_and_running_late_are_harmless() {
 
 #[tokio::test]
 async fn long_output_is_cut_and_says_so() {
-    let mut trial = Trial::<PythonMathExec>::open(r#"{"output_max": 10}"#, &row("1")).await.unwrap();
+    let mut trial =
+        Trial::<PythonMathExec>::open(r#"{"output_max": 10}"#, &row("1")).await.unwrap();
     let answer = run(&mut trial, "print('x' * 100, end='')\n'y' * 100").await;
     assert_eq!(answer["stdout"], "xxxxxxxxxx\n... (90 more characters were cut)");
     assert_eq!(answer["result"], "yyyyyyyyyy...");
@@ -143,7 +154,9 @@ async fn sessions_have_interpreters_of_their_own() {
 async fn libraries_are_there_or_their_absence_is_told() {
     let mut trial = open().await;
     let environment_has = |module: &str| {
-        let python = std::process::Command::new("python3").args(["-c", &format!("import {module}")]).output();
+        let python = std::process::Command::new("python3")
+            .args(["-c", &format!("import {module}")])
+            .output();
         python.is_ok_and(|output| output.status.success())
     };
     for (module, alias, code) in [
@@ -158,7 +171,10 @@ async fn libraries_are_there_or_their_absence_is_told() {
             continue;
         }
         let message = answer["error_message"].as_str().unwrap();
-        assert!(message.ends_with(&format!("({module} is not installed in this interpreter)")), "{message}");
+        assert!(
+            message.ends_with(&format!("({module} is not installed in this interpreter)")),
+            "{message}"
+        );
         assert!(message.contains(alias), "{message}");
     }
 }
@@ -208,4 +224,64 @@ async fn a_row_may_ask_for_its_numbers_to_be_compared() {
 async fn the_gold_answers_earn_1_and_silence_earns_less() {
     trials::gold_answers_earn_1::<PythonMathExec>().await;
     trials::silence_earns_less::<PythonMathExec>().await;
+}
+
+#[tokio::test]
+async fn the_expected_result_is_nowhere_in_the_interpreter() {
+    let expected = "4077-the-expected-result";
+    let mut trial = Trial::<PythonMathExec>::open("{}", &row(expected)).await.unwrap();
+    let search = "import gc, sys\nfound, frame = [], sys._getframe()\nbackwards = 'tluser-detcepxe-eht-7704'\nwhile frame:\n    found += [name for name, value in {**frame.f_globals, **frame.f_locals}.items() if backwards[::-1] in repr(value)]\n    frame = frame.f_back\nfor it in gc.get_objects():\n    if isinstance(it, (str, bytes)) and backwards[::-1] in str(it): found.append(it)\nfound";
+    let answer = run(&mut trial, search).await;
+    assert_eq!(answer["result"], "[]", "{answer}");
+}
+
+/// The expected result of a recorded rollout: that of its task, if it is there, or what earned 1.
+fn expected_of(record: &Value, tasks: &str) -> String {
+    let prompt = |row: &Value| {
+        row["responses_create_params"]["input"].as_array().unwrap().last().unwrap()["content"]
+            .clone()
+    };
+    let tasks = tasks.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let task = tasks.into_iter().find(|task| prompt(task) == prompt(record));
+    let expected =
+        task.map_or(record["extracted_answer"].clone(), |task| task["expected_result"].clone());
+    expected.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn recorded_rollouts_of_nemo_gym_get_their_rewards() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/conformance/python_math_exec");
+    let read = |file| std::fs::read_to_string(folder.join(file));
+    let (Ok(rollouts), Ok(tasks)) = (read("rollouts.jsonl"), read("tasks.jsonl")) else {
+        println!("skipped: there are no recorded rollouts of python_math_exec");
+        return;
+    };
+    for rollout in rollouts.lines() {
+        let record: Value = serde_json::from_str(rollout).unwrap();
+        let mut trial =
+            Trial::<PythonMathExec>::open("{}", &row(&expected_of(&record, &tasks))).await.unwrap();
+        let items = record["response"]["output"].as_array().unwrap();
+        let mut answers = items.iter().filter(|item| item["type"] == "function_call_output");
+        for item in items.iter().filter(|item| item["type"] != "function_call_output") {
+            let Some(text) = trial.play(Item::parse(&item.to_string()).unwrap()).await else {
+                continue;
+            };
+            // The records were made before `success` and `error_message` were there.
+            let recorded: Value =
+                serde_json::from_str(answers.next().unwrap()["output"].as_str().unwrap()).unwrap();
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            if text.contains("not installed") {
+                println!("skipped: `{}`", answer["error_message"]);
+                continue;
+            }
+            for key in ["stdout", "stderr", "result"] {
+                assert_eq!(answer[key], recorded[key], "{text}");
+            }
+        }
+        let verdict = trial.verify().await.unwrap();
+        assert_eq!(Some(verdict.reward.get()), record["reward"].as_f64());
+        let extras = serde_json::to_value(&verdict.extras).unwrap();
+        assert_eq!(extras["accuracy"], record["accuracy"]);
+    }
 }

@@ -88,14 +88,16 @@ impl Interpreter {
 
 impl Probed {
     fn view(&self) -> BTreeSet<PathBuf> {
-        let is_own = |prefix: &&PathBuf| !SYSTEM_PREFIXES.iter().any(|it| Path::new(it) == **prefix);
+        let is_own =
+            |prefix: &&PathBuf| !SYSTEM_PREFIXES.iter().any(|it| Path::new(it) == **prefix);
         let mut view: BTreeSet<PathBuf> = self.prefixes.iter().filter(is_own).cloned().collect();
         view.extend(self.modules.iter().chain(&self.libraries).cloned());
         view.insert(self.executable.clone());
         view.extend(std::fs::canonicalize(&self.executable).ok());
         view.extend(COMMON.map(PathBuf::from));
         // Where `/lib` leads to `/usr/lib`, libraries are asked for by either name.
-        let without_usr = |path: &PathBuf| Some(Path::new("/").join(path.strip_prefix("/usr").ok()?));
+        let without_usr =
+            |path: &PathBuf| Some(Path::new("/").join(path.strip_prefix("/usr").ok()?));
         view.extend(self.libraries.iter().filter_map(without_usr));
         view.retain(|path| path.exists());
         view

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use rustix::thread::UnshareFlags;
 
+use super::cgroup::Groups;
 use super::native::jail;
 
 /// The layers of isolation that this machine has.
@@ -88,7 +89,11 @@ impl Machine {
                 "everything below without root",
                 attempt(|| jail::unshare(UnshareFlags::NEWUSER)),
             ),
-            minimum("mount namespaces", "no files but those shown", attempt(jail::mount_in_private)),
+            minimum(
+                "mount namespaces",
+                "no files but those shown",
+                attempt(jail::mount_in_private),
+            ),
             minimum(
                 "process namespaces",
                 "no other processes; one kill ends all",
@@ -110,6 +115,8 @@ impl Machine {
         let landlock = jail::landlock_abi().map(|version| format!("version {version}"));
         let landlock = landlock.ok_or_else(|| "not in this kernel".to_owned());
         layers.push(beyond("Landlock", "a second wall around files and signals", landlock));
+        let groups = Groups::here().map(Groups::controllers).map_err(Clone::clone);
+        layers.push(beyond("control groups v2", "limits for all processes together", groups));
         Self { layers }
     }
 }

@@ -200,9 +200,7 @@ impl Pool {
 
 impl Shared {
     /// How its workers are started, found out once.
-    async fn plan(
-        self: &Arc<Self>,
-    ) -> Result<&(Arc<native::Plan>, ZygoteConfig), SandboxError> {
+    async fn plan(self: &Arc<Self>) -> Result<&(Arc<native::Plan>, ZygoteConfig), SandboxError> {
         if self.plan.get().is_none() {
             let shared = self.clone();
             let planning = tokio::task::spawn_blocking(move || {
@@ -211,9 +209,8 @@ impl Shared {
                     Ok((Arc::new(plan), config))
                 });
             });
-            let crashed = |error: tokio::task::JoinError| SandboxError::Worker {
-                reason: error.to_string(),
-            };
+            let crashed =
+                |error: tokio::task::JoinError| SandboxError::Worker { reason: error.to_string() };
             planning.await.map_err(crashed)?;
         }
         self.plan.get().expect("it was planned above").as_ref().map_err(Clone::clone)

@@ -174,7 +174,10 @@ async fn bombs_go_off_inside() {
         assert!(answer.contains(expected), "{bomb}: {answer}");
     }
     assert_eq!(end_of(&pool, "x = bytearray(1 << 40)").await, Exit::OutOfMemory);
-    assert_eq!(end_of(&pool, "x = []\nwhile True: x.append(bytearray(1 << 20))").await, Exit::OutOfMemory);
+    assert_eq!(
+        end_of(&pool, "x = []\nwhile True: x.append(bytearray(1 << 20))").await,
+        Exit::OutOfMemory
+    );
     assert_eq!(end_of(&pool, "while True: pass").await, Exit::TimedOut(Clock::Cpu));
     assert_eq!(end_of(&pool, "while True: channel.send(bytes(1 << 20))").await, Exit::OutputLimit);
     assert_eq!(end_of(&pool, "os.close(3)").await, Exit::Exited { code: 1 });
@@ -217,14 +220,25 @@ async fn attacks_on_other_processes_and_the_network_reach_nobody() {
     let port = listener.local_addr().unwrap().port().to_string();
     let ptrace = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nanswer = (libc.ptrace(16, TARGET, 0, 0), ctypes.get_errno())".replace("TARGET", &std::process::id().to_string());
     let call = |code: &str| {
-        format!("import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nanswer = ({code}, ctypes.get_errno())")
+        format!(
+            "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nanswer = ({code}, ctypes.get_errno())"
+        )
     };
     let me = std::process::id();
     let attacks = [
-        ("import socket\nanswer = socket.create_connection(('127.0.0.1', PORT), 2)".to_owned(), "Error"),
+        (
+            "import socket\nanswer = socket.create_connection(('127.0.0.1', PORT), 2)".to_owned(),
+            "Error",
+        ),
         ("import socket\nanswer = socket.getaddrinfo('example.org', 80)".to_owned(), "rror"),
-        ("import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('\\0anything')".to_owned(), "Error"),
-        ("import socket\ns = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)".to_owned(), "Error"),
+        (
+            "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('\\0anything')".to_owned(),
+            "Error",
+        ),
+        (
+            "import socket\ns = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)".to_owned(),
+            "Error",
+        ),
         ("import socket\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)".to_owned(), "Error"),
         (format!("os.kill({me}, 0)"), "ProcessLookupError"),
         (format!("os.kill({me}, 9)"), "ProcessLookupError"),
@@ -249,7 +263,10 @@ async fn attacks_on_other_processes_and_the_network_reach_nobody() {
         (call("libc.syscall(435, 0, 0)"), "(-1, 38)"),
         (call("libc.syscall(0x40000000 + 39)"), "(-1, "),
         ("import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))".to_owned(), "Error"),
-        ("import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))".to_owned(), "Error"),
+        (
+            "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))".to_owned(),
+            "Error",
+        ),
     ];
     for pool in [pool(), pool_with_programs()] {
         for (attack, expected) in &attacks {
@@ -292,7 +309,12 @@ async fn what_a_command_leaves_behind_cannot_touch_the_driver() {
         "ls -d /proc/1/cwd/..",
     ] {
         let ended = workspace.run(&Command::bash(script, Duration::from_secs(10))).await.unwrap();
-        assert_ne!(ended.exit, Exit::Exited { code: 0 }, "{script}: {:?}", String::from_utf8_lossy(&ended.output));
+        assert_ne!(
+            ended.exit,
+            Exit::Exited { code: 0 },
+            "{script}: {:?}",
+            String::from_utf8_lossy(&ended.output)
+        );
     }
     let fork_bomb = "b() { b | b & }; b; sleep 2; echo over";
     let ended = workspace.run(&Command::bash(fork_bomb, Duration::from_secs(5))).await.unwrap();
@@ -317,9 +339,12 @@ async fn nothing_survives_an_execution() {
     assert_eq!(execution.kill().await.exit, Exit::Killed);
     until("the processes are gone", || processes("98765").is_empty()).await;
     until("the descriptors are closed", || descriptors() < before).await;
-    assert!(std::fs::read_dir(std::env::temp_dir()).unwrap().flatten().all(|entry| {
-        !entry.file_name().to_string_lossy().contains("rehearsal-sandbox")
-    }));
+    assert!(
+        std::fs::read_dir(std::env::temp_dir())
+            .unwrap()
+            .flatten()
+            .all(|entry| { !entry.file_name().to_string_lossy().contains("rehearsal-sandbox") })
+    );
 }
 
 #[tokio::test]
@@ -333,7 +358,9 @@ async fn a_pool_that_nobody_needs_takes_its_workers_along() {
     drop(pool);
     let is_gone = || {
         let entries = std::fs::read_dir("/proc").unwrap().flatten();
-        entries.filter_map(|entry| std::fs::read_link(entry.path().join("ns/user")).ok()).all(|it| it != namespace)
+        entries
+            .filter_map(|entry| std::fs::read_link(entry.path().join("ns/user")).ok())
+            .all(|it| it != namespace)
     };
     until("the worker is gone", is_gone).await;
 }
@@ -343,7 +370,8 @@ async fn a_worker_that_dies_is_replaced_and_its_executions_say_so() {
     let pool = pool();
     let mut execution = start(&pool).await;
     assert_eq!(run(&mut execution, "answer = 1").await, "1");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", execution.pid().unwrap())).unwrap();
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", execution.pid().unwrap())).unwrap();
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
     let zygote = rustix::process::Pid::from_raw(parent.parse().unwrap()).unwrap();
     rustix::process::kill_process(zygote, rustix::process::Signal::KILL).unwrap();
@@ -387,7 +415,10 @@ async fn an_interpreter_that_is_none_is_named_with_what_to_do() {
         let settings = Settings { python: python.into(), ..Settings::default() };
         let pool = Pool::new("test".into(), settings, profile());
         let error = pool.execute(pool.limits().clone()).await.unwrap_err();
-        assert!(error.to_string().contains(python) && error.to_string().contains(reason), "{error}");
+        assert!(
+            error.to_string().contains(python) && error.to_string().contains(reason),
+            "{error}"
+        );
         assert!(!error.is_retryable() && error.hint().contains("sandbox.python"));
     }
 }
@@ -416,7 +447,8 @@ async fn without_isolation_limits_and_deadlines_still_hold() {
     assert_eq!(run(&mut execution, "answer = 6 * 7").await, "42");
     assert_eq!(end_of(&pool, "x = bytearray(1 << 40)").await, Exit::OutOfMemory);
     assert_eq!(end_of(&pool, "while True: pass").await, Exit::TimedOut(Clock::Cpu));
-    let sleepers = "import subprocess\nfor _ in range(2): subprocess.Popen(['sleep', '87654'])\nanswer = 1";
+    let sleepers =
+        "import subprocess\nfor _ in range(2): subprocess.Popen(['sleep', '87654'])\nanswer = 1";
     assert_eq!(run(&mut execution, sleepers).await, "1");
     assert_eq!(processes("87654").len(), 2);
     assert_eq!(execution.kill().await.exit, Exit::Killed);

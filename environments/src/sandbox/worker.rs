@@ -19,6 +19,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::cgroup::{Group, Groups};
 use super::execution::Execution;
 use super::native::{self, Launched};
 use super::pool::Duty;
@@ -65,11 +66,21 @@ pub(super) struct LandlockConfig {
 enum Said {
     Ready(Ready),
     #[serde(untagged)]
-    Started { started: u64 },
+    Started {
+        started: u64,
+    },
     #[serde(untagged)]
-    Refused { refused: u64, error: String },
+    Refused {
+        refused: u64,
+        error: String,
+    },
     #[serde(untagged)]
-    Ended { ended: u64, status: i32, cpu: f64, memory: u64 },
+    Ended {
+        ended: u64,
+        status: i32,
+        cpu: f64,
+        memory: u64,
+    },
 }
 
 /// What a zygote says once it can be forked.
@@ -187,12 +198,7 @@ impl Worker {
         send(&self.control, message.to_string().as_bytes(), Some(theirs.as_fd())).await
     }
 
-    fn hear(
-        &mut self,
-        said: Said,
-        handle: Option<OwnedFd>,
-        overdue: &mpsc::Sender<()>,
-    ) {
+    fn hear(&mut self, said: Said, handle: Option<OwnedFd>, overdue: &mpsc::Sender<()>) {
         match said {
             Said::Ready(_) => {}
             Said::Started { started } => {
@@ -228,7 +234,8 @@ impl Asked {
         let (publish, ended) = watch::channel(None);
         let pid = handle.as_ref().and_then(pid_of);
         let execution = Execution::new(self.stream, limits.output, pid, kill, ended, lane);
-        let watcher = Watcher { handle, told, killed, limits, overdue, metrics };
+        let group = pid.and_then(|pid| grouped(pid, &limits));
+        let watcher = Watcher { handle, told, killed, limits, overdue, metrics, group };
         tokio::spawn(async move {
             let ended = watcher.watch().await;
             running.ended(ended.exit.name());
@@ -248,10 +255,29 @@ struct Watcher {
     limits: Limits,
     overdue: mpsc::Sender<()>,
     metrics: WorkerMetrics,
+    group: Option<Group>,
+}
+
+/// Puts an execution into a group of its own, where there are any. Foreign code is not there yet.
+fn grouped(pid: u32, limits: &Limits) -> Option<Group> {
+    let group = Groups::here().ok()?.create(limits).ok()?;
+    if let Err(error) = group.add(pid) {
+        // It may have ended already.
+        tracing::debug!(pid, %error, "an execution is in no control group");
+    }
+    Some(group)
 }
 
 impl Watcher {
     async fn watch(mut self) -> Ended {
+        let ended = self.wait().await;
+        let Some(group) = self.group.take() else { return ended };
+        let is_starved = group.ran_out_of_memory() && !matches!(ended.exit, Exit::TimedOut(_));
+        group.remove().await;
+        if is_starved { Ended { exit: Exit::OutOfMemory, ..ended } } else { ended }
+    }
+
+    async fn wait(&mut self) -> Ended {
         let deadline = Instant::now() + self.limits.wall;
         let reason = tokio::select! {
             biased;
@@ -263,6 +289,9 @@ impl Watcher {
             self.metrics.killed(reason.name());
             // One that has just ended by itself cannot be killed; its end is told all the same.
             let _ = pidfd_send_signal(handle, Signal::KILL);
+        }
+        if let Some(group) = &self.group {
+            group.kill();
         }
         let ended = tokio::time::timeout(KILL_MAX, &mut self.told).await;
         let Ok(ended) = ended else {

@@ -35,10 +35,7 @@ enum User {
         gid_map: String,
     },
     /// A user that exists nowhere else, which only root can choose.
-    Apart {
-        uid_map: String,
-        gid_map: String,
-    },
+    Apart { uid_map: String, gid_map: String },
 }
 
 /// The first of the users that sandboxes of root run as: beyond those that systems give to people,
@@ -67,6 +64,8 @@ impl Jail {
 
     fn take_steps(&self, step: &mut Step) -> io::Result<()> {
         leave_the_terminal()?;
+        // When memory is short, what runs here goes first. Not every container has the file.
+        let _ = write_to(c"/proc/self/oom_score_adj", b"1000");
         rustix::process::umask(Mode::from_raw_mode(0o022));
         match &self.user {
             User::Same { uid_map, gid_map } => {
@@ -216,9 +215,8 @@ pub(super) fn leave_the_terminal() -> io::Result<()> {
 fn close_all_on_exec() -> io::Result<()> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
     // SAFETY: it takes numbers only, and closes nothing now.
-    let result = unsafe {
-        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC)
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -247,7 +245,11 @@ pub(super) fn mount_setattr(tree: i32, path: &CStr, set: u64) -> rustix::io::Res
             size_of::<MountAttributes>(),
         )
     };
-    if result < 0 { Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::PERM)) } else { Ok(()) }
+    if result < 0 {
+        Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::PERM))
+    } else {
+        Ok(())
+    }
 }
 
 /// The version of Landlock that the kernel has, if it has it.

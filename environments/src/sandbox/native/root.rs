@@ -104,7 +104,8 @@ impl Root {
         let shown_once: Vec<&PathBuf> = shown.iter().filter(|path| !is_shown(path)).collect();
         let links = links.iter().filter(|(path, _)| !is_shown(path));
         let relative = |path: &Path| path.strip_prefix("/").unwrap_or(path).to_owned();
-        let mut made: BTreeSet<PathBuf> = folders.iter().map(|it| relative(Path::new(it))).collect();
+        let mut made: BTreeSet<PathBuf> =
+            folders.iter().map(|it| relative(Path::new(it))).collect();
         let places = shown_once.iter().map(|path| path.as_path());
         for place in places.chain(links.clone().map(|(path, _)| path.as_path())) {
             made.extend(relative(place).ancestors().skip(1).map(Path::to_owned));
@@ -113,7 +114,11 @@ impl Root {
         let shown = shown_once.into_iter().take(SHOWN_MAX);
         Self {
             base: c_path(Path::new(base)),
-            folders: made.iter().filter(|it| !it.as_os_str().is_empty()).map(|it| c_path(it)).collect(),
+            folders: made
+                .iter()
+                .filter(|it| !it.as_os_str().is_empty())
+                .map(|it| c_path(it))
+                .collect(),
             links: links.map(|(path, target)| (c_path(target), c_path(&relative(path)))).collect(),
             shown: shown
                 .map(|path| Shown {
