@@ -378,8 +378,8 @@ fn recorded_rollouts_hand_in_what_their_last_message_holds() {
         let response = Response::parse(&record["response"].to_string()).unwrap();
         let patch = super::handed_in(&response).unwrap();
         assert!(!patch::files(&patch).is_empty());
-        let said = response.output.iter().filter(|item| item.is_message_of(Role::Assistant));
-        let submits = said.last().unwrap().text();
+        let mut said = response.output.iter().filter(|item| item.is_message_of(Role::Assistant));
+        let submits = said.next_back().unwrap().text();
         assert!(MARKERS.iter().any(|marker| submits.contains(marker)), "{submits}");
     }
 }
