@@ -352,6 +352,10 @@ fn shown(k: usize, last: usize) -> bool {
 async fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
     let config = sources.load(&[("telemetry.prometheus", Some("null".into()))])?;
     check(&config, &rehearsal::kinds())?;
+    let runs_code = |kind: &str| rehearsal::environments::sandbox::KINDS.contains(&kind);
+    if config.environments.values().any(|environment| runs_code(&environment.kind)) {
+        say(rehearsal::environments::sandbox::Machine::this().to_string().trim_end());
+    }
     // What settings mean together is known once the components are built.
     Runtime::start(config, &rehearsal::kinds()).await?.stop().await;
     say("the configuration is good");

@@ -4,6 +4,7 @@
 //! The recordings are not part of the repository; without them the tests say so in one line. They
 //! are not the answers to the tasks that stand beside them, so targets are derived from the prompts.
 
+mod coding;
 mod judge;
 mod search;
 

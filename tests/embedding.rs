@@ -132,7 +132,7 @@ impl Agent for Hasty {
         let response = Arc::new(Response::new("r", Arc::from("nobody"), Vec::new()));
         let verdict = session.verify(response.clone(), deadline).await?;
         let timings = rehearsal::framework::rollout::Timings::default();
-        Ok(Rollout { response, verdict, truncated: None, steps: 0, timings })
+        Ok(Rollout { response, params: None, verdict, truncated: None, steps: 0, timings })
     }
 }
 

@@ -5,6 +5,7 @@ pub mod azure_openai;
 pub mod chat_completions;
 pub mod jsonl;
 pub mod memory;
+pub mod mini_swe;
 mod object;
 pub mod openai;
 pub mod replay;
@@ -18,6 +19,7 @@ use framework::kinds::Kinds;
 /// Registers every kind of this crate.
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .agent::<mini_swe::MiniSwe>()
         .agent::<tool_loop::ToolLoop>()
         .model::<anthropic::Anthropic>()
         .model::<azure_openai::AzureOpenai>()

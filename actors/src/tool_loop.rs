@@ -85,7 +85,7 @@ impl Agent for ToolLoop {
         let verdict = session.verify(response.clone(), attempt.deadline).await?;
         timings.verify = verifying.elapsed();
         timings.total = started.elapsed();
-        Ok(Rollout { response, verdict, truncated, steps, timings })
+        Ok(Rollout { response, params: None, verdict, truncated, steps, timings })
     }
 }
 
@@ -231,15 +231,16 @@ impl ToolLoop {
     }
 }
 
-fn limit_of(reason: &IncompleteReason) -> Limit {
+/// The limit that made a model stop short.
+pub(crate) fn limit_of(reason: &IncompleteReason) -> Limit {
     match reason {
         IncompleteReason::ContentFilter => Limit::ContentFilter,
         IncompleteReason::MaxOutputTokens | IncompleteReason::Other(_) => Limit::ModelOutput,
     }
 }
 
-/// A call without usage is skipped, so that one silent answer does not erase the sum.
-fn add_usage(sum: Option<Usage>, usage: Option<Usage>) -> Option<Usage> {
+/// The sum of two usages. A call without usage is skipped, so that one silent answer does not erase the sum.
+pub(crate) fn add_usage(sum: Option<Usage>, usage: Option<Usage>) -> Option<Usage> {
     match (sum, usage) {
         (Some(sum), Some(usage)) => Some(sum.plus(usage)),
         (sum, usage) => sum.or(usage),

@@ -228,7 +228,7 @@ impl Environment for GoogleSearch {
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         let on_outage = config.search.on_outage;
-        Ok(Self { web: wiring.shared(|| Web::open(&config, wiring))?, on_outage })
+        Ok(Self { web: wiring.try_share(|| Web::open(&config, wiring))?, on_outage })
     }
 
     fn tools(tools: &mut Tools<Self>) {

@@ -23,7 +23,8 @@ pub(crate) fn last_assistant_texts(response: &Response) -> Vec<String> {
     items.find(|item| item.is_message_of(Role::Assistant)).map(texts).unwrap_or_default()
 }
 
-fn texts(item: &Item) -> Vec<String> {
+/// The texts of one message.
+pub(crate) fn texts(item: &Item) -> Vec<String> {
     match parts(item) {
         Some(parts) => parts,
         None => item.field::<String>("content").into_iter().collect(),

@@ -12,6 +12,7 @@ mod schema;
 mod session;
 mod tools;
 mod trial;
+mod workers;
 
 use std::fmt;
 use std::future::Future;
@@ -32,6 +33,7 @@ pub(crate) use session::SessionLimits;
 pub use session::{CallTool, Session, ToolFault, Verify};
 pub use tools::{Tool, ToolError, Tools};
 pub use trial::{Trial, TrialError};
+pub use workers::Workers;
 
 /// A task world. One instance serves all rollouts of a shard, so `&self` holds what they share and
 /// `Session` what they do not.
@@ -53,6 +55,10 @@ pub trait Environment: Sized + 'static {
     /// # Errors
     /// Fails if the settings make no sense together, or a model it asks for does not exist.
     fn new(config: Self::Config, wiring: &Wiring) -> Result<Self, BuildError>;
+
+    /// Adds the actors that serve all its instances, such as the keepers of worker processes. They are
+    /// up before the first instance is built, and share what [`Wiring::share`] keeps with them.
+    fn workers(_: &Self::Config, _: &mut Workers<'_>) {}
 
     /// Names the tools and their functions: `tools.add("guess", guess)`, where `guess` is an
     /// `async fn(&Self, &mut Self::Session, Arguments) -> Result<Answer, ToolError>`. What the model

@@ -13,7 +13,7 @@ use crate::config::{
     AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, RuntimeSpec, Settings,
 };
 use crate::environment::{
-    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Sessions, Tools,
+    Environment, EnvironmentActor, Evidence, OpenSession, SessionLimits, Sessions, Tools, Workers,
 };
 use crate::metrics::ModelMetrics;
 use crate::model::{Generate, Model, ModelActor};
@@ -49,6 +49,7 @@ impl Kinds {
         let kind = EnvironmentKind {
             check: check::<E::Config>,
             child: environment_child::<E>,
+            workers: environment_workers::<E>,
             target: E::target,
             evidence: E::EVIDENCE,
             tools: || Tools::<E>::of_environment().specs(),
@@ -109,6 +110,7 @@ pub(crate) struct ModelKind {
 pub(crate) struct EnvironmentKind {
     pub(crate) check: Check,
     pub(crate) child: MakeChild<EnvironmentSpec, Handle<OpenSession>>,
+    pub(crate) workers: fn(&Seat<'_>, &EnvironmentSpec) -> Result<Vec<ChildSpec>, Problems>,
     pub(crate) target: fn(&Row) -> Result<Target, TargetError>,
     pub(crate) evidence: Evidence,
     pub(crate) tools: fn() -> Option<Box<serde_json::value::RawValue>>,
@@ -203,6 +205,20 @@ fn environment_child<E: Environment>(
         Ok(EnvironmentActor::new(&wiring, environment, limits, sessions.clone()))
     });
     Ok((child, actor.handle()))
+}
+
+/// The actors that serve all instances of an environment.
+fn environment_workers<E: Environment>(
+    seat: &Seat<'_>,
+    spec: &EnvironmentSpec,
+) -> Result<Vec<ChildSpec>, Problems> {
+    let config: E::Config = spec.settings.parse()?;
+    let Seat { placement, runtime, .. } = seat;
+    let wiring = seat.wiring("environments");
+    let mut workers =
+        Workers { wiring, placement: placement.clone(), runtime, children: Vec::new() };
+    E::workers(&config, &mut workers);
+    Ok(workers.children)
 }
 
 fn agent_child<A: Agent>(seat: &Seat<'_>, spec: &AgentSpec) -> Result<Child<AgentPort>, Problems> {

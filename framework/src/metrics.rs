@@ -24,6 +24,7 @@ mod family;
 mod handles;
 mod http;
 mod process;
+mod worker;
 
 pub(crate) use self::actor::{
     ActorMetrics, actor_exited, actor_restarted, ask_failed, dead_letter, supervisor_escalated,
@@ -37,9 +38,10 @@ pub use self::{
     exporter::{Exporter, ExporterError},
     handles::{
         CollectionMetrics, CpuMetrics, EnvironmentMetrics, InFlight, ModelMetrics, RolloutMetrics,
-        ToolMetrics, UNKNOWN_TOOL, WebMetrics, worker_killed,
+        ToolMetrics, UNKNOWN_TOOL, WebMetrics,
     },
     http::Page,
+    worker::{ExecutionMetrics, WorkerMetrics},
 };
 
 const ROLLOUT_SECONDS: &[f64] = &[
@@ -310,7 +312,41 @@ static SHARD_LAG: Family<Histogram, 1> = Family::histogram(
 static WORKER_KILLS: Family<Counter, 2> = Family::counter(
     "rehearsal_worker_kills_total",
     ["pool", "reason"],
-    "Worker processes that were killed, by the reason.",
+    "Processes of foreign code that were killed, by the reason.",
+);
+static WORKER_EXECUTIONS: Family<Counter, 2> = Family::counter(
+    "rehearsal_worker_executions_total",
+    ["pool", "exit"],
+    "Executions of foreign code that ended, by how they did.",
+);
+static WORKER_EXECUTION_DURATION: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_worker_execution_duration_seconds",
+    ["pool"],
+    WORK_SECONDS,
+    "Time from the start of an execution of foreign code to its end.",
+)
+.measured_in(Unit::Seconds);
+static WORKER_QUEUE: Family<Histogram, 1> = Family::histogram(
+    "rehearsal_worker_queue_seconds",
+    ["pool"],
+    WORK_SECONDS,
+    "Time that an execution of foreign code waited for its place or its turn.",
+)
+.measured_in(Unit::Seconds);
+static WORKER_EXECUTIONS_RUNNING: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_worker_executions_running",
+    ["pool"],
+    "Executions of foreign code that have started and not ended.",
+);
+static WORKER_EXECUTIONS_WAITING: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_worker_executions_waiting",
+    ["pool"],
+    "Executions of foreign code that wait for a place.",
+);
+static WORKER_PROCESSES: Family<Gauge, 1> = Family::gauge(
+    "rehearsal_worker_processes",
+    ["pool"],
+    "Worker processes that are ready to start executions.",
 );
 static RECORDS_WRITTEN: Family<Counter, 0> = Family::counter(
     "rehearsal_records_written_total",
@@ -360,7 +396,7 @@ static PROCESS_THREADS: Family<Gauge, 0> =
     Family::gauge("process_threads", [], "Threads of the process.");
 
 /// Invariant: lists every family above; a test compares it with what the handles register.
-static DESCRIPTIONS: [Description; 57] = [
+static DESCRIPTIONS: [Description; 63] = [
     ROLLOUTS.description(),
     ROLLOUT_DURATION.description(),
     ROLLOUTS_IN_FLIGHT.description(),
@@ -407,6 +443,12 @@ static DESCRIPTIONS: [Description; 57] = [
     SUPERVISOR_ESCALATIONS.description(),
     SHARD_LAG.description(),
     WORKER_KILLS.description(),
+    WORKER_EXECUTIONS.description(),
+    WORKER_EXECUTION_DURATION.description(),
+    WORKER_QUEUE.description(),
+    WORKER_EXECUTIONS_RUNNING.description(),
+    WORKER_EXECUTIONS_WAITING.description(),
+    WORKER_PROCESSES.description(),
     RECORDS_WRITTEN.description(),
     DATASET_ROWS_REJECTED.description(),
     BUILD_INFO.description(),
@@ -470,7 +512,13 @@ mod tests {
         web.refused("private");
         web.cached(1);
         CollectionMetrics::new().records_written(1);
-        worker_killed("python", "deadline");
+        let workers = WorkerMetrics::new("python");
+        let _ready = workers.ready();
+        let _waiting = workers.waiting();
+        workers.queued(SECOND);
+        let running = workers.started();
+        workers.killed("timed_out_wall");
+        running.ended("timed_out_wall");
         use_every_actor_handle();
         exporter::record_constants();
     }

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::collection::ReadTarget;
 use crate::cpu::CpuPool;
 use crate::environment::Verdict;
-use crate::responses::Response;
+use crate::responses::{CreateParams, Response};
 use crate::rollout::{Failure, Limit, Origin, Rollout, TimingSeconds, Timings};
 use crate::runtime::{Runtime, SubmitError};
 use crate::task::{RolloutKey, Task, TaskId};
@@ -177,6 +177,8 @@ struct Prepared {
     environment: String,
     task: Arc<Task>,
     response: Arc<Response>,
+    /// What the model was asked with, if the task has no prompt of its own.
+    params: Option<Arc<CreateParams>>,
     reward: Option<f64>,
     provenance: Option<Provenance>,
 }
@@ -316,11 +318,17 @@ impl Reader {
         let response = Response::parse(recorded.response.get()).map_err(|error| text(&error))?;
         let environment = self.environment(recorded.rehearsal.as_ref())?;
         let task = self.task(line, recorded.rehearsal.as_ref(), environment)?;
-        warn_if_prompts_differ(line, &recorded, &task);
+        let asked = recorded.responses_create_params.as_ref();
+        let asked = asked.and_then(|params| CreateParams::parse(params.get()).ok());
+        let has_prompt = !task.params.input().is_empty();
+        if let Some(asked) = asked.as_ref().filter(|_| has_prompt) {
+            warn_if_prompts_differ(line, asked, &task);
+        }
         Ok(Prepared {
             environment: environment.to_owned(),
             task: Arc::new(task),
             response: Arc::new(response),
+            params: asked.filter(|_| !has_prompt).map(Arc::new),
             reward: recorded.reward,
             provenance: recorded.rehearsal,
         })
@@ -357,7 +365,7 @@ impl Reader {
 
 impl Prepared {
     fn written(self, verdict: Result<Verdict, Failure>) -> Written {
-        let Self { environment, task, response, reward, provenance } = self;
+        let Self { environment, task, response, params, reward, provenance } = self;
         let known = provenance.as_ref();
         let repeat = known.map_or(0, |known| known.repeat);
         let key = RolloutKey { task: task.id.clone(), repeat };
@@ -380,6 +388,7 @@ impl Prepared {
         let timings = known.and_then(|known| known.timings);
         let rollout = Rollout {
             response,
+            params,
             verdict,
             truncated: known.and_then(|known| known.limit),
             steps: known.and_then(|known| known.steps).unwrap_or(0),
@@ -393,11 +402,9 @@ impl Prepared {
 
 /// Says so when a rollout stands beside a task with another prompt. It is no error: NeMo Gym
 /// normalises the prompts that it records.
-fn warn_if_prompts_differ(line: u64, recorded: &Recorded, task: &Task) {
-    let Some(params) = recorded.responses_create_params.as_ref() else { return };
-    let Ok(params) = crate::responses::CreateParams::parse(params.get()) else { return };
+fn warn_if_prompts_differ(line: u64, asked: &CreateParams, task: &Task) {
     let last = |items: &[crate::responses::Item]| items.last().map(crate::responses::Item::text);
-    if last(params.input()) != last(task.params.input()) {
+    if last(asked.input()) != last(task.params.input()) {
         tracing::warn!("line {line}: the rollout's prompt is not the prompt of its task");
     }
 }

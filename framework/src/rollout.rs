@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Verdict;
-use crate::responses::{Fields, Response};
+use crate::responses::{CreateParams, Fields, Response};
 use crate::task::{RolloutKey, Task};
 
 /// One finished and scored attempt at a task.
@@ -17,6 +17,9 @@ use crate::task::{RolloutKey, Task};
 pub struct Rollout {
     /// The last response; its output is the whole trajectory after the prompt.
     pub response: Arc<Response>,
+    /// What the model was asked with, where the agent wrote the prompt and not the row: recorded in
+    /// place of the row's own.
+    pub params: Option<Arc<CreateParams>>,
     /// What the environment made of it.
     pub verdict: Verdict,
     /// The limit that cut it short, if one did.
@@ -37,6 +40,10 @@ pub enum Limit {
     Tokens,
     /// The agent's `max_seconds`.
     Time,
+    /// The agent's `cost_limit`.
+    Cost,
+    /// The agent's limit of repetitions: it did the same again and again.
+    Repetition,
     /// The model's own limit on one response.
     ModelOutput,
     /// A content filter of the endpoint.
@@ -244,7 +251,8 @@ impl Origin<'_> {
     /// `rehearsal`. One line without its end.
     pub fn record(&self, task: &Task, rollout: &Rollout) -> String {
         let mut line = String::with_capacity(3072);
-        write_row(task, |name| rollout.verdict.extras.contains(name), &mut line);
+        let params = rollout.params.as_ref().unwrap_or(&task.params);
+        write_row(task, params, |name| rollout.verdict.extras.contains(name), &mut line);
         line.push_str(",\"response\":");
         rollout.response.write_json(&mut line);
         line.push_str(",\"reward\":");
@@ -268,7 +276,7 @@ impl Origin<'_> {
     pub fn failure_record(&self, task: &Task, failure: &Failure) -> String {
         let Failure { culprit, error, retryable, held_off: _, extras, response } = failure;
         let mut line = String::new();
-        write_row(task, |name| extras.contains(name), &mut line);
+        write_row(task, &task.params, |name| extras.contains(name), &mut line);
         if let Some(response) = response {
             line.push_str(",\"response\":");
             response.write_json(&mut line);
@@ -300,9 +308,14 @@ impl Origin<'_> {
 }
 
 /// Writes the row without the keys that the record overrides, and leaves the object open.
-fn write_row(task: &Task, overridden: impl Fn(&str) -> bool, line: &mut String) {
+fn write_row(
+    task: &Task,
+    params: &CreateParams,
+    overridden: impl Fn(&str) -> bool,
+    line: &mut String,
+) {
     line.push_str("{\"responses_create_params\":");
-    task.params.write_json(line);
+    params.write_json(line);
     for (name, value) in task.extras.iter() {
         // Trainers take a top-level `error` for a failed request.
         if name != "error" && !overridden(name) {
@@ -322,7 +335,7 @@ fn push_json(line: &mut String, value: &impl Serialize) {
 mod tests {
     use super::*;
     use crate::environment::{EnvironmentError, Reward};
-    use crate::responses::Item;
+    use crate::responses::{Item, Role};
     use crate::task::{Row, Target, TaskId};
     use serde_json::Value;
 
@@ -338,6 +351,7 @@ mod tests {
         let output = vec![Item::output_message("m", "hello")];
         Rollout {
             response: Arc::new(Response::new("r", Arc::from("scripted"), output)),
+            params: None,
             verdict: Verdict::new(Reward::ONE).with("accuracy", &true).with("id", &9),
             truncated: None,
             steps: 1,
@@ -362,6 +376,18 @@ mod tests {
         assert_eq!(value["response"]["output"][0]["content"][0]["text"], "hello");
         assert_eq!(value["rehearsal"]["task"], "solver/example/1");
         assert_eq!(value["rehearsal"]["outcome"], "scored");
+    }
+
+    #[test]
+    fn a_prompt_that_the_agent_wrote_is_recorded_in_place_of_the_rows() {
+        let task = task(r#"{"responses_create_params":{"input":[],"top_p":0.5}}"#);
+        let key = task.rollout(0);
+        let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 1 };
+        let asked = task.params.with_input(vec![Item::message(Role::User, "fix it")]);
+        let rollout = Rollout { params: Some(Arc::new(asked)), ..rollout() };
+        let value: Value = serde_json::from_str(&origin.record(&task, &rollout)).unwrap();
+        assert_eq!(value["responses_create_params"]["input"][0]["content"], "fix it");
+        assert_eq!(value["responses_create_params"]["top_p"], 0.5);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! ```text
 //! root                 one_for_one
 //! ├── models           one_for_one    policy/0 policy/1 …
+//! ├── workers          one_for_one    coder/0 … ; keepers of worker processes, if there are any
 //! ├── environments     one_for_one    weather/0 … ; each with a dynamic supervisor of its sessions
 //! ├── agents           one_for_one    solver/0 …
 //! ├── collection       rest_for_one   recorder, collector (while one runs)
@@ -54,6 +55,8 @@ pub struct Runtime {
     agents: BTreeMap<String, RunningAgent>,
     environments: BTreeMap<String, RunningEnvironment>,
     shards: Arc<Shards>,
+    /// Where workers are kept.
+    _beside: SideArbiter,
     root: SupervisorHandle,
     exporter: Option<Exporter>,
     /// Supervisors and services run here, off the shards. `None` once it is shut down.
@@ -107,7 +110,8 @@ impl Runtime {
             None => None,
         };
         let shards = Shards::start(shards_of(&config))?;
-        let components = Components::build(&config, kinds, &shards)?;
+        let beside = shards.beside()?;
+        let components = Components::build(&config, kinds, &shards, &beside.placement())?;
         let root = components.tree(config.runtime.shutdown_timeout.duration());
         let root = guard.run(Supervisor::start(root)).await?;
         guard.spawn(shards.clone().heartbeat(config.runtime.heartbeat.duration()));
@@ -115,7 +119,17 @@ impl Runtime {
         let observatory = Observatory { root: root.clone(), facilities: facilities.clone() };
         view.set(observatory).expect("set once");
         let control = guard.release();
-        Ok(Self { config, facilities, agents, environments, shards, root, exporter, control })
+        Ok(Self {
+            config,
+            facilities,
+            agents,
+            environments,
+            shards,
+            _beside: beside,
+            root,
+            exporter,
+            control,
+        })
     }
 
     /// The configuration that runs.

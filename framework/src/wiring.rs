@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -253,16 +254,22 @@ impl Wiring {
         format!("{}/{}", self.section, self.name)
     }
 
-    /// What this component has once for all shards, such as a cache; one of each type. The first that
-    /// asks makes it, it is kept when the component is rebuilt, and it goes with the runtime. Others
-    /// wait meanwhile, so whatever takes long is begun and not awaited.
+    /// What all instances of this component have together, such as a cache: one value of its type for
+    /// all shards. The first that asks makes it, it is kept when the component is rebuilt, and it goes
+    /// with the runtime. Others wait meanwhile, so whatever takes long is begun and not awaited.
+    pub fn share<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        let Ok(shared) = self.try_share(|| Ok::<T, Infallible>(make()));
+        shared
+    }
+
+    /// The same for what may fail to be made.
     ///
     /// # Errors
     /// Fails if `make` does; the next that asks tries again.
-    pub fn shared<T: Send + Sync + 'static>(
+    pub fn try_share<T: Any + Send + Sync, E>(
         &self,
-        make: impl FnOnce() -> Result<T, BuildError>,
-    ) -> Result<Arc<T>, BuildError> {
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         let shared = &self.facilities.shared;
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (self.path(), TypeId::of::<T>());
@@ -298,13 +305,13 @@ mod tests {
     fn what_a_component_shares_is_made_once_for_all_shards_and_never_for_another() {
         let facilities = Arc::new(Facilities::new(&RuntimeSpec::default()));
         let wiring = |name, shard| Wiring::new("environments", name, shard, &facilities);
-        let failed = wiring("x", 0).shared::<u32>(|| Err(BuildError::new("no")));
+        let failed = wiring("x", 0).try_share(|| Err::<u32, _>(BuildError::new("no")));
         assert!(failed.is_err());
-        let first = wiring("x", 0).shared(|| Ok(1_u32)).unwrap();
-        let again = wiring("x", 1).shared::<u32>(|| panic!("it is there")).unwrap();
+        let first = wiring("x", 0).share(|| 1_u32);
+        let again = wiring("x", 1).share::<u32>(|| panic!("it is there"));
         assert!(Arc::ptr_eq(&first, &again));
-        assert_eq!(*wiring("x", 0).shared(|| Ok(2_u64)).unwrap(), 2);
-        assert_eq!(*wiring("y", 0).shared(|| Ok(3_u32)).unwrap(), 3);
+        assert_eq!(*wiring("x", 0).share(|| 2_u64), 2);
+        assert_eq!(*wiring("y", 0).share(|| 3_u32), 3);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     RECORDS_WRITTEN, REWARD, ROLLOUT_ATTEMPTS, ROLLOUT_DURATION, ROLLOUTS, ROLLOUTS_IN_FLIGHT,
     SERVICE_BREAKER_OPENS, SERVICE_BREAKER_STATE, SERVICE_RETRIES_REFUSED, SESSIONS_EXPIRED,
     SESSIONS_OPEN, TOOL_CALLS, TOOL_DURATION, VERIFY_DURATION, WEB_CACHE_SIZE, WEB_LOOKUPS,
-    WEB_REFUSALS, WEB_REQUEST_DURATION, WEB_REQUESTS, WORKER_KILLS, family::CounterSet,
+    WEB_REFUSALS, WEB_REQUEST_DURATION, WEB_REQUESTS, family::CounterSet,
 };
 
 const SCORED: &str = "scored";
@@ -44,7 +44,7 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    fn enter(gauge: &Gauge) -> Self {
+    pub(super) fn enter(gauge: &Gauge) -> Self {
         gauge.increment(1.0);
         Self { gauge: gauge.clone() }
     }
@@ -464,11 +464,6 @@ impl CollectionMetrics {
     pub fn rows_rejected(&self, rows: u64) {
         self.rows_rejected.increment(rows);
     }
-}
-
-/// Counts a worker process of the pool that was killed, and why.
-pub fn worker_killed(pool: &str, reason: &'static str) {
-    WORKER_KILLS.with([pool, reason]).increment(1);
 }
 
 #[cfg(test)]

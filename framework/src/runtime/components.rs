@@ -20,7 +20,7 @@ use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
 use crate::metrics::RolloutMetrics;
 use crate::model::ModelPort;
 use crate::shards::Shards;
-use crate::supervision::{Backoff, ChildSpec, Intensity, Shutdown, SupervisorSpec};
+use crate::supervision::{Backoff, ChildSpec, Intensity, Placement, Shutdown, SupervisorSpec};
 use crate::wiring::{Directory, Facilities};
 
 /// An agent that runs.
@@ -51,6 +51,7 @@ pub(super) fn shards_of(config: &Config) -> usize {
 pub(super) struct Components {
     pub(super) facilities: Arc<Facilities>,
     models: Vec<ChildSpec>,
+    workers: Vec<ChildSpec>,
     environment_children: Vec<ChildSpec>,
     pub(super) environments: BTreeMap<String, RunningEnvironment>,
     agent_children: Vec<ChildSpec>,
@@ -73,6 +74,7 @@ impl Components {
         config: &Config,
         kinds: &Kinds,
         shards: &Arc<Shards>,
+        beside: &Placement,
     ) -> Result<Self, Problems> {
         let runtime = &config.runtime;
         let facilities = Arc::new(Facilities::new(runtime));
@@ -94,10 +96,13 @@ impl Components {
             models.extend(specs);
         }
         let (mut environment_children, mut environments) = (Vec::new(), BTreeMap::new());
+        let mut workers = Vec::new();
         for (name, spec) in &config.environments {
             let kind = kinds.environment_kind(&spec.kind).expect("checked");
             let seats = each_shard(name, spec.max_sessions.get());
             let (specs, handles) = seats.children(|seat| (kind.child)(seat, spec))?;
+            let seat = Seat { placement: beside.clone(), ..seats.seat(0) };
+            workers.extend((kind.workers)(&seat, spec).map_err(Problems::from)?);
             let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
             filled.environments.insert(name.clone(), ports.clone());
             environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
@@ -105,7 +110,15 @@ impl Components {
         }
         let (agent_children, agents) = Self::agents(config, kinds, each_shard)?;
         facilities.directory.set(filled).expect("set once");
-        Ok(Self { facilities, models, environment_children, environments, agent_children, agents })
+        Ok(Self {
+            facilities,
+            models,
+            workers,
+            environment_children,
+            environments,
+            agent_children,
+            agents,
+        })
     }
 
     fn agents<'a>(
@@ -142,8 +155,9 @@ impl Components {
                 spec.backoff(RESTART_DELAYS).children(children.clone())
             })
         };
-        SupervisorSpec::new("root").children([
-            section("models", &self.models),
+        let workers = Some(&self.workers).filter(|workers| !workers.is_empty());
+        let root = SupervisorSpec::new("root").child(section("models", &self.models));
+        root.children(workers.map(|workers| section("workers", workers))).children([
             section("environments", &self.environment_children),
             section("agents", &self.agent_children),
         ])
@@ -181,17 +195,18 @@ impl SeatMaker<'_> {
         &self,
         child: impl Fn(&Seat<'_>) -> Result<Child<Port>, Vec<Problem>>,
     ) -> Result<(Vec<ChildSpec>, Vec<Port>), Problems> {
-        let on_shard = |shard| {
-            let seat = Seat {
-                name: self.name,
-                shard,
-                placement: self.shards.placement(shard),
-                permits: self.permits.clone(),
-                facilities: self.facilities,
-                runtime: self.runtime,
-            };
-            child(&seat).map_err(Problems::from)
-        };
+        let on_shard = |shard| child(&self.seat(shard)).map_err(Problems::from);
         (0..self.shards.len()).map(on_shard).collect()
+    }
+
+    fn seat(&self, shard: usize) -> Seat<'_> {
+        Seat {
+            name: self.name,
+            shard,
+            placement: self.shards.placement(shard),
+            permits: self.permits.clone(),
+            facilities: self.facilities,
+            runtime: self.runtime,
+        }
     }
 }

@@ -99,7 +99,7 @@ fn without_underscores(text: &str) -> Option<String> {
 }
 
 /// The ASCII digit of the same value as a decimal digit of whatever script.
-fn ascii_digit(character: char) -> Option<char> {
+pub fn ascii_digit(character: char) -> Option<char> {
     static DIGIT: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\A\p{Nd}\z").expect("the pattern is well-formed"));
     if character.is_ascii() {

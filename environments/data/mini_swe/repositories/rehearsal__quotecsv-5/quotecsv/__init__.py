@@ -1,0 +1,6 @@
+"""Reads and writes tables of text."""
+
+from .reader import parse
+from .writer import write
+
+__all__ = ["parse", "write"]
