@@ -6,6 +6,7 @@
 pub mod equivalence_llm_judge;
 pub mod instruction_following;
 pub mod judge;
+pub mod math;
 pub mod mcqa;
 pub mod multineedle;
 pub mod multiverse_math_hard;
