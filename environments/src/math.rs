@@ -1,7 +1,9 @@
 //! Mathematics: reads answers out of text and decides whether two of them are equal.
 
+mod determinant;
 pub mod equality;
 pub mod expression;
 pub mod latex;
+mod order;
 pub mod plain;
 mod printing;
