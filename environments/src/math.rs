@@ -4,6 +4,7 @@ mod determinant;
 pub mod equality;
 pub mod expression;
 pub mod latex;
+mod numeric;
 mod order;
 pub mod plain;
 mod printing;
