@@ -226,7 +226,10 @@ impl Parser<'_> {
             self.at += 1;
             self.index()?;
         }
-        Ok(if self.accept('%') { value.percent() } else { value })
+        if !self.accept('%') {
+            return Ok(value);
+        }
+        value.percent().ok_or(ParseError::Operands { operation: "%" })
     }
 
     /// A symbol or a named number, with its index, its power, and what it is applied to.
@@ -396,15 +399,7 @@ pub(super) fn scalar(value: Expression, operation: &'static str) -> Result<Expre
         Expression::Set(mut elements) if elements.len() == 1 => {
             elements.pop().map_or(Err(ParseError::Operands { operation }), |element| scalar(element, operation))
         }
-        Expression::Set(_)
-        | Expression::Interval(_)
-        | Expression::Union(_)
-        | Expression::Intersection(_)
-        | Expression::Complement(_)
-        | Expression::NumberSet(_)
-        | Expression::Tuple(_)
-        | Expression::Relation(..)
-        | Expression::Chain(_) => Err(ParseError::Operands { operation }),
+        value if value.is_collection() => Err(ParseError::Operands { operation }),
         value => Ok(value),
     }
 }
