@@ -1,5 +1,6 @@
 //! Mathematics: reads answers out of text and decides whether two of them are equal.
 
+mod calculus;
 mod determinant;
 pub mod equality;
 pub mod expression;
