@@ -6,6 +6,7 @@ pub mod equality;
 pub mod expression;
 pub mod latex;
 mod exact;
+mod normal;
 mod numeric;
 mod order;
 pub mod plain;
