@@ -3,13 +3,15 @@
 mod calculus;
 mod determinant;
 pub mod equality;
+mod exact;
 pub mod expression;
 pub mod latex;
-mod exact;
 mod normal;
 mod numeric;
 mod order;
 pub mod plain;
 mod polynomial;
 mod printing;
+#[cfg(test)]
+mod properties;
 mod reals;
