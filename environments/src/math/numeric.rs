@@ -1,10 +1,10 @@
 //! Values of expressions at points, in high precision with bounds of the error.
 //!
 //! Two expressions are the same function if they agree at a few points that are drawn from 2^64 numbers
-//! each: two that differ do so by chance with less than 2^-60 in every point, as analytic functions agree
-//! in isolated points only. "Differ" is certain: the balls of both values are apart. Real symbols are drawn
-//! from negative and positive numbers; a point where one side has no value is skipped. The points are
-//! the same in each run, so a verdict is, too.
+//! each: analytic functions that differ agree in isolated points only, so that it happens by chance with
+//! less than 2^-60. Functions in pieces (roots, logarithms, absolute values) are looked at in more points, of
+//! all signs and of sizes from 1/8 to 16384. "Differ" is certain: the balls of both values are apart. A
+//! point where one side has no value is skipped. The points are the same in each run, so a verdict is, too.
 
 mod ball;
 mod complex;
@@ -30,8 +30,14 @@ const PRECISIONS: [i64; 3] = [192, 448, 1200];
 /// At how many points two expressions with symbols must agree.
 const POINTS: usize = 3;
 
-/// How many points are tried.
-const ATTEMPTS: usize = 10;
+/// At how many points functions in pieces must agree.
+const PIECEWISE_POINTS: usize = 16;
+
+/// How many points are tried beyond those that are needed.
+const SPARE_POINTS: usize = 7;
+
+/// How large the numbers of a point are, as powers of two, from attempt to attempt.
+const SCALES: [i64; 8] = [2, 0, 5, -3, 9, 1, 14, 3];
 
 /// How much work a comparison may take. A step is an operation on numbers of 192 bits.
 pub(super) const STEPS_MAX: u64 = 50_000;
@@ -81,7 +87,8 @@ pub(super) fn compare(left: &Expression, right: &Expression, steps: &mut Steps) 
     symbols.collect(left, Domain::Continuous);
     symbols.collect(right, Domain::Continuous);
     let constant = symbols.found.is_empty();
-    let (attempts, needed) = if constant { (1, 1) } else { (ATTEMPTS, POINTS) };
+    let points = if is_piecewise(left) || is_piecewise(right) { PIECEWISE_POINTS } else { POINTS };
+    let (attempts, needed) = if constant { (1, 1) } else { (points + SPARE_POINTS, points) };
     let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
     let (mut agreeing, mut last) = (0, Problem::Undefined);
     for attempt in 0..attempts {
@@ -147,7 +154,7 @@ pub(super) fn proportional(
     let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
     let mut first: Option<(Complex, Complex)> = None;
     let mut agreeing = 0;
-    for attempt in 0..ATTEMPTS {
+    for attempt in 0..POINTS + SPARE_POINTS {
         let point = symbols.point(&mut random, attempt);
         let mut evaluation = Evaluation::new(&point, precision, steps);
         let values = evaluation.value(left).and_then(|left| Ok((left, evaluation.value(right)?)));
@@ -220,6 +227,31 @@ pub(super) fn sign(value: &Expression, steps: &mut Steps) -> Option<Ordering> {
 pub(super) fn estimate(value: &Expression, steps: &mut Steps) -> Option<f64> {
     let value = Evaluation::new(&[], PRECISIONS[0], steps).value(value).ok()?;
     value.imaginary.is_none().then(|| value.real.to_f64())
+}
+
+/// Whether an expression may be another analytic function for other signs or sizes of its symbols.
+fn is_piecewise(value: &Expression) -> bool {
+    match value {
+        Expression::Add(parts) | Expression::Mul(parts) => parts.iter().any(is_piecewise),
+        Expression::Power(sides) => {
+            let number = |side: &Expression| matches!(side, Expression::Number(_));
+            let analytic = sides[1].as_integer().is_some() || number(&sides[0]);
+            !analytic || sides.iter().any(is_piecewise)
+        }
+        Expression::Function(function, arguments) => {
+            use Function::{Binomial, Cos, Cosh, Exp, Factorial, Sin, Sinh, Tan, Tanh};
+            let analytic = matches!(
+                function,
+                Binomial | Cos | Cosh | Exp | Factorial | Sin | Sinh | Tan | Tanh
+            );
+            !analytic || arguments.iter().any(is_piecewise)
+        }
+        Expression::Number(_)
+        | Expression::Decimal(_)
+        | Expression::Constant(_)
+        | Expression::Symbol(_) => false,
+        _ => true,
+    }
 }
 
 /// From what a symbol is drawn.
@@ -301,15 +333,21 @@ impl Symbols {
     }
 
     fn point(&self, random: &mut Random, attempt: usize) -> Vec<(Symbol, Complex)> {
-        let draw = |(symbol, integer): &(Symbol, bool)| {
+        let draw = |(index, (symbol, integer)): (usize, &(Symbol, bool))| {
+            // All signs of the first symbols come up in turn, each with several sizes.
+            let negative =
+                if index < 4 { attempt >> index & 1 == 1 } else { random.next() & 1 == 1 };
+            let scale = SCALES[(attempt / 2 + 3 * index) % SCALES.len()];
             let value = match (integer, symbol.real) {
                 (true, _) => Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0)),
-                (false, true) => Complex::real(random.real(attempt == 0)),
-                (false, false) => Complex::new(random.real(false), random.real(false)),
+                (false, true) => Complex::real(random.real(negative, scale)),
+                (false, false) => {
+                    Complex::new(random.real(negative, scale), random.real(attempt & 4 == 4, scale))
+                }
             };
             (symbol.clone(), value)
         };
-        self.found.iter().map(draw).collect()
+        self.found.iter().enumerate().map(draw).collect()
     }
 }
 
@@ -325,11 +363,10 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number between -4 and 4, or between 0 and 4, of 64 random bits.
-    fn real(&mut self, positive: bool) -> Ball {
-        let magnitude = Ball::exact(BigInt::from(self.next() | 1), -62);
-        let negative = self.next() & 1 == 1;
-        if negative && !positive { magnitude.negated() } else { magnitude }
+    /// A number of 64 random bits below two to the power of `scale`.
+    fn real(&mut self, negative: bool, scale: i64) -> Ball {
+        let magnitude = Ball::exact(BigInt::from(self.next() | 1), scale - 64);
+        if negative { magnitude.negated() } else { magnitude }
     }
 }
 
@@ -414,6 +451,11 @@ mod tests {
             ("e^{\\pi\\sqrt{163}}", "262537412640768744"),
             ("x^{10^{6}}", "x^{10^{6}+1}"),
             ("\\lfloor 10\\pi \\rfloor", "32"),
+            ("br\\sqrt{k}", "\\sqrt{(br\\sqrt{k})^2}"),
+            ("|x-10|", "10-x"),
+            ("|x+y+100|", "x+y+100"),
+            ("|x+1000|", "x+1000"),
+            ("|xy|", "xy"),
         ] {
             assert_eq!(same(left, right), Sameness::Apart, "{left} and {right}");
         }
