@@ -20,10 +20,12 @@
 //! | what is read | [`expression`] |
 //! | compare | [`equality`] |
 
+mod determinant;
 pub mod equality;
 pub mod expression;
 mod extraction;
 pub mod latex;
+mod order;
 pub mod plain;
 mod printing;
 

@@ -334,6 +334,25 @@ impl Decimal {
     }
 }
 
+impl Matrix {
+    /// How many rows there are.
+    #[must_use]
+    pub const fn rows(&self) -> usize {
+        match self.columns {
+            0 => 0,
+            columns => self.entries.len() / columns,
+        }
+    }
+
+    /// Rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let rows = self.rows();
+        let column = |column: usize| (0..rows).map(move |row| self.entries[row * self.columns + column].clone());
+        Self { columns: rows, entries: (0..self.columns).flat_map(column).collect() }
+    }
+}
+
 impl Expression {
     /// An integer.
     pub fn integer(value: impl Into<BigInt>) -> Self {
@@ -366,6 +385,22 @@ impl Expression {
         } else {
             Self::Number(value)
         })
+    }
+
+    /// A decimal in scientific notation, from its digits and its power of ten.
+    ///
+    /// None if it is no number, or has more than [`DIGITS_MAX`] digits written out.
+    #[must_use]
+    pub fn scientific(digits: &str, exponent: &str) -> Option<Self> {
+        let decimal = Decimal::parse(digits)?;
+        let exponent: i32 = exponent.parse().ok()?;
+        let magnitude = exponent.unsigned_abs();
+        if usize::try_from(magnitude).ok()? > DIGITS_MAX {
+            return None;
+        }
+        let scale = BigRational::from_integer(BigInt::from(10).pow(magnitude));
+        let value = if exponent < 0 { decimal.value / scale } else { decimal.value * scale };
+        Some(Self::Decimal(Decimal { value, digits: decimal.digits }))
     }
 
     /// A symbol.
