@@ -22,6 +22,9 @@
 //! | `expected_answer` | text | what was compared with |
 //! | `judge_evaluations` | list | every exchange with the judge: `responses_create_params`, `response`, `verdict_label` |
 //!
+//! The record of a rollout that could not be judged has `judge_evaluations` as well: those of its last
+//! attempt. The question that the judge did not answer is the last of them; its `response` is `null`.
+//!
 //! # Differs from NeMo Gym
 //!
 //! A judge that cannot be asked, refuses or says no label is asked `judge_attempts` times; then the
@@ -53,7 +56,7 @@ use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::judge::{Inputs, Judge, JudgeSpec, Labels, NoLabel, Template};
+use crate::judge::{EVALUATIONS, Inputs, Judge, JudgeSpec, Labels, NoLabel, Template};
 use crate::transcript::last_assistant_texts;
 use extraction::{Regex, last_value, read_regex, regex};
 use grading::{Answer, Next, Rules};
@@ -308,6 +311,7 @@ impl Environment for EquivalenceJudge {
         target: &Target,
         response: &Response,
     ) -> Result<Verdict, EnvironmentError> {
+        let mut hearing = self.judge.hearing();
         let answer = Answer::new(self.rules, target.expected_answer(), target.regex.is_some());
         let question = self.extract(target.question.clone(), &self.question_regex).await?;
         let whole = last_assistant_texts(response).join("\n");
@@ -325,24 +329,23 @@ impl Environment for EquivalenceJudge {
             expected_answer: target.expected_answer(),
             generated_answer: &generated,
         };
-        let mut exchanges = Vec::new();
-        let is_equal = self.judge.compare(&inputs, &mut exchanges).await?;
+        let is_equal = self.judge.compare(&inputs, &mut hearing).await?;
         let reward = match answer.after_first(is_equal) {
             Next::Done(reward) => reward,
             Next::Swap { otherwise } => {
                 let (expected_answer, generated_answer) = (&*generated, inputs.expected_answer);
                 let swapped = Inputs { expected_answer, generated_answer, ..inputs };
-                let is_equal = self.judge.compare(&swapped, &mut exchanges).await?;
+                let is_equal = self.judge.compare(&swapped, &mut hearing).await?;
                 if is_equal { Reward::ONE } else { otherwise }
             }
             Next::Rescue { reward } => {
                 let rescued = Inputs { generated_answer: &whole, ..inputs };
-                let is_equal = self.judge.compare(&rescued, &mut exchanges).await?;
+                let is_equal = self.judge.compare(&rescued, &mut hearing).await?;
                 if is_equal { reward } else { Reward::ZERO }
             }
         };
         let verdict = Verdict::new(reward).with("expected_answer", target.expected_answer());
-        Ok(verdict.with("judge_evaluations", &exchanges))
+        Ok(verdict.with(EVALUATIONS, &hearing))
     }
 
     fn target(row: &Row) -> Result<AnyTarget, TargetError> {
