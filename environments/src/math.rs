@@ -25,6 +25,7 @@ pub mod equality;
 pub mod expression;
 mod extraction;
 pub mod latex;
+mod numeric;
 mod order;
 pub mod plain;
 mod printing;

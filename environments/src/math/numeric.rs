@@ -1,0 +1,274 @@
+//! Values of expressions at points, in high precision with bounds of the error.
+//!
+//! Two expressions are the same function if they agree at a few points that are drawn from 2^64 numbers
+//! each: two that differ do so by chance with less than 2^-60 in every point, as analytic functions agree
+//! in isolated points only. "Differ" is certain: the balls of both values are apart. Real symbols are drawn
+//! from negative and positive numbers; a point where one side has no value is skipped. The points are
+//! the same in each run, so a verdict is, too.
+
+mod ball;
+mod complex;
+mod elementary;
+mod evaluation;
+
+use std::cmp::Ordering;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+use super::expression::{Expression, Function, Symbol};
+use ball::{Ball, Bound, Problem};
+use complex::Complex;
+use evaluation::Evaluation;
+
+/// Bits of precision, from the first attempt on.
+const PRECISIONS: [i64; 3] = [192, 448, 1200];
+
+/// At how many points two expressions with symbols must agree.
+const POINTS: usize = 3;
+
+/// How many points are tried.
+const ATTEMPTS: usize = 10;
+
+/// How much work a comparison may take. A step is an operation on numbers of 192 bits.
+pub(super) const STEPS_MAX: u64 = 40_000;
+
+/// Counts work.
+#[derive(Clone, Debug)]
+pub(super) struct Steps {
+    left: u64,
+}
+
+impl Steps {
+    pub(super) const fn new(limit: u64) -> Self {
+        Self { left: limit }
+    }
+
+    fn take(&mut self, count: u64) -> Result<(), Problem> {
+        self.left = self.left.checked_sub(count).ok_or(Problem::Steps)?;
+        Ok(())
+    }
+
+    /// Takes steps if there are as many.
+    pub(super) fn spend(&mut self, count: u64) -> bool {
+        self.take(count).is_ok()
+    }
+}
+
+/// What evaluation says about two expressions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sameness {
+    /// They agree wherever it was looked.
+    Same,
+    /// They differ somewhere.
+    Apart,
+    /// The steps were used up.
+    Steps,
+    /// A number became too large.
+    Size,
+    /// There is no numeric method for a part of them.
+    Unsupported(&'static str),
+    /// No point was found at which both have a value.
+    NoPoint,
+}
+
+/// Compares two expressions as functions of their symbols.
+pub(super) fn compare(left: &Expression, right: &Expression, steps: &mut Steps) -> Sameness {
+    let mut symbols = Symbols::default();
+    symbols.collect(left, Domain::Continuous);
+    symbols.collect(right, Domain::Continuous);
+    let constant = symbols.found.is_empty();
+    let (attempts, needed) = if constant { (1, 1) } else { (ATTEMPTS, POINTS) };
+    let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
+    let (mut agreeing, mut last) = (0, Problem::Undefined);
+    for attempt in 0..attempts {
+        let point = symbols.point(&mut random, attempt);
+        match compare_at(left, right, &point, steps) {
+            Ok(true) => agreeing += 1,
+            Ok(false) => return Sameness::Apart,
+            Err(Problem::Steps) => return Sameness::Steps,
+            Err(problem) => last = problem,
+        }
+        if agreeing == needed {
+            return Sameness::Same;
+        }
+    }
+    match last {
+        _ if agreeing > 1 => Sameness::Same,
+        Problem::Size => Sameness::Size,
+        Problem::Unsupported(kind) => Sameness::Unsupported(kind),
+        Problem::Undefined | Problem::Imprecise | Problem::Steps => Sameness::NoPoint,
+    }
+}
+
+/// Whether two expressions agree at a point.
+fn compare_at(
+    left: &Expression,
+    right: &Expression,
+    point: &[(Symbol, Complex)],
+    steps: &mut Steps,
+) -> Result<bool, Problem> {
+    for precision in PRECISIONS {
+        let mut evaluation = Evaluation::new(point, precision, steps);
+        let values = evaluation.value(left).and_then(|left| Ok((left, evaluation.value(right)?)));
+        let (left, right) = match values {
+            Err(Problem::Imprecise) => continue,
+            values => values?,
+        };
+        let difference = left.minus(&right, precision);
+        if difference.is_nonzero() {
+            return Ok(false);
+        }
+        let scale = left.above().plus(right.above()).plus(Bound::power_of_two(0));
+        if difference.above().magnitude() < scale.magnitude() - precision * 3 / 5 {
+            return Ok(true);
+        }
+    }
+    Err(Problem::Imprecise)
+}
+
+/// The real value of an expression without symbols, as a fraction close to it: within 10^-40 or so.
+pub(super) fn approximation(value: &Expression, steps: &mut Steps) -> Option<BigRational> {
+    for precision in PRECISIONS {
+        match Evaluation::new(&[], precision, steps).value(value) {
+            Ok(value) => {
+                if value.imaginary.as_ref().is_some_and(|part| part.above().magnitude() > -100) {
+                    return None;
+                }
+                if value.real.radius().magnitude() < -140 || value.real.is_exact() {
+                    return Ball::exact(value.real.mantissa().clone(), value.real.exponent()).as_rational();
+                }
+            }
+            Err(Problem::Imprecise) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// The sign of an expression without symbols; none if it is not known or not real.
+pub(super) fn sign(value: &Expression, steps: &mut Steps) -> Option<Ordering> {
+    for precision in PRECISIONS {
+        match Evaluation::new(&[], precision, steps).value(value) {
+            Ok(value) => match (&value.imaginary, value.real.sign()) {
+                (Some(_), _) => return None,
+                (None, Some(sign)) => return Some(sign),
+                // Zero cannot be told from what is very close to it.
+                (None, None) if value.real.above().magnitude() < -precision / 2 => {
+                    return Some(Ordering::Equal);
+                }
+                (None, None) => {}
+            },
+            Err(Problem::Imprecise) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Roughly the value of an expression without symbols, if it is real.
+pub(super) fn estimate(value: &Expression, steps: &mut Steps) -> Option<f64> {
+    let value = Evaluation::new(&[], PRECISIONS[0], steps).value(value).ok()?;
+    value.imaginary.is_none().then(|| value.real.to_f64())
+}
+
+/// From what a symbol is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Domain {
+    /// Real or complex numbers.
+    Continuous,
+    /// Integers, as it counts something: the argument of a factorial, the end of a sum.
+    Integers,
+}
+
+/// The free symbols of expressions.
+#[derive(Default)]
+struct Symbols {
+    found: Vec<(Symbol, bool)>,
+    bound: Vec<Symbol>,
+}
+
+impl Symbols {
+    fn collect(&mut self, value: &Expression, domain: Domain) {
+        use Expression as E;
+        match value {
+            E::Symbol(symbol) => self.note(symbol, domain),
+            E::Function(Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm, parts) => {
+                parts.iter().for_each(|part| self.collect(part, Domain::Integers));
+            }
+            E::Add(parts) | E::Mul(parts) | E::Function(_, parts) | E::Applied(_, parts) => {
+                parts.iter().for_each(|part| self.collect(part, domain));
+            }
+            E::Power(sides) | E::Complement(sides) | E::Relation(_, sides) => {
+                sides.iter().for_each(|side| self.collect(side, domain));
+            }
+            E::Bound(bound) => {
+                for limit in bound.limits.iter().flatten() {
+                    self.collect(limit, Domain::Integers);
+                }
+                self.bound.push(bound.variable.clone());
+                self.collect(&bound.body, domain);
+                self.bound.pop();
+            }
+            E::Matrix(matrix) => matrix.entries.iter().for_each(|part| self.collect(part, domain)),
+            E::Set(parts) | E::Tuple(parts) | E::Union(parts) | E::Intersection(parts) | E::Chain(parts) => {
+                parts.iter().for_each(|part| self.collect(part, domain));
+            }
+            E::Interval(interval) => {
+                self.collect(&interval.start, domain);
+                self.collect(&interval.end, domain);
+            }
+            E::Number(_)
+            | E::Decimal(_)
+            | E::Constant(_)
+            | E::NumberSet(_)
+            | E::Limit(_)
+            | E::Derivative { .. } => {}
+        }
+    }
+
+    fn note(&mut self, symbol: &Symbol, domain: Domain) {
+        if self.bound.contains(symbol) {
+            return;
+        }
+        let integer = domain == Domain::Integers;
+        match self.found.iter_mut().find(|(found, _)| found == symbol) {
+            Some((_, known)) => *known |= integer,
+            None => self.found.push((symbol.clone(), integer)),
+        }
+    }
+
+    fn point(&self, random: &mut Random, attempt: usize) -> Vec<(Symbol, Complex)> {
+        let draw = |(symbol, integer): &(Symbol, bool)| {
+            let value = match (integer, symbol.real) {
+                (true, _) => {
+                    Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0))
+                }
+                (false, true) => Complex::real(random.real(attempt == 0)),
+                (false, false) => Complex::new(random.real(false), random.real(false)),
+            };
+            (symbol.clone(), value)
+        };
+        self.found.iter().map(draw).collect()
+    }
+}
+
+/// A sequence of numbers that look random: SplitMix64 (Steele, Lea, Flood 2014).
+struct Random(u64);
+
+impl Random {
+    const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number between -4 and 4, or between 0 and 4, of 64 random bits.
+    fn real(&mut self, positive: bool) -> Ball {
+        let magnitude = Ball::exact(BigInt::from(self.next() | 1), -62);
+        let negative = self.next() & 1 == 1;
+        if negative && !positive { magnitude.negated() } else { magnitude }
+    }
+}
