@@ -25,10 +25,13 @@ pub mod equality;
 pub mod expression;
 mod extraction;
 pub mod latex;
+mod exact;
 mod numeric;
 mod order;
 pub mod plain;
+mod polynomial;
 mod printing;
+mod reals;
 
 use std::fmt;
 

@@ -127,6 +127,47 @@ fn compare_at(
     Err(Problem::Imprecise)
 }
 
+/// Whether one expression is a constant multiple of the other, and not zero.
+pub(super) fn proportional(left: &Expression, right: &Expression, steps: &mut Steps) -> bool {
+    let mut symbols = Symbols::default();
+    symbols.collect(left, Domain::Continuous);
+    symbols.collect(right, Domain::Continuous);
+    if symbols.found.is_empty() {
+        return false;
+    }
+    let precision = PRECISIONS[0];
+    let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
+    let mut first: Option<(Complex, Complex)> = None;
+    let mut agreeing = 0;
+    for attempt in 0..ATTEMPTS {
+        let point = symbols.point(&mut random, attempt);
+        let mut evaluation = Evaluation::new(&point, precision, steps);
+        let values = evaluation.value(left).and_then(|left| Ok((left, evaluation.value(right)?)));
+        let (left, right) = match values {
+            Ok(values) => values,
+            Err(Problem::Steps) => return false,
+            Err(_) => continue,
+        };
+        if !left.is_nonzero() || !right.is_nonzero() {
+            continue;
+        }
+        let Some((first_left, first_right)) = &first else {
+            first = Some((left, right));
+            continue;
+        };
+        let cross = left.times(first_right, precision);
+        let difference = cross.minus(&right.times(first_left, precision), precision);
+        if difference.is_nonzero() {
+            return false;
+        }
+        agreeing += 1;
+        if agreeing == POINTS {
+            return true;
+        }
+    }
+    false
+}
+
 /// The real value of an expression without symbols, as a fraction close to it: within 10^-40 or so.
 pub(super) fn approximation(value: &Expression, steps: &mut Steps) -> Option<BigRational> {
     for precision in PRECISIONS {
