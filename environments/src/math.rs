@@ -22,10 +22,10 @@
 
 mod determinant;
 pub mod equality;
+mod exact;
 pub mod expression;
 mod extraction;
 pub mod latex;
-mod exact;
 mod numeric;
 mod order;
 pub mod plain;

@@ -16,6 +16,8 @@ Writes FOLDER/pairs.jsonl, an object a line:
     extracted   what it would report as the extracted answer
     golds       what it read in the gold, as printed
     predictions what it read in the answer, as printed
+    error       the exception that it ended with, if it did; NeMo Gym scores that as 0
+    late        true if it ran out of time, which says nothing about the answer
 
 With `pairs` as the fourth argument, FOLDER is a file of objects with `gold` and `answer`, to which the
 library's verdicts are added on standard output (ROWS is then not used).
@@ -28,6 +30,7 @@ import multiprocessing
 import os
 import random
 import sys
+import time
 import warnings
 from fractions import Fraction
 from math import comb, factorial, gcd, isqrt
@@ -630,6 +633,8 @@ def malformed(chance):
 # The library, asked as NeMo Gym asks it.
 
 METRIC = None
+# It gives up after five seconds for each text, and after as many for each comparison.
+PATIENCE = 4.8
 
 
 def metric():
@@ -649,6 +654,7 @@ def verdict(pair):
         # The first parse builds the grammar's tables, which may take longer than the library allows.
         METRIC(["\\boxed{1}"], ["\\boxed{2}"])
     found = dict(pair, reward=0.0, extracted=None, golds=None, predictions=None)
+    started = time.monotonic()
     try:
         reward, shown = METRIC(["\\boxed{" + pair["gold"] + "}"], [pair["answer"]])
         if shown is not None:
@@ -663,6 +669,8 @@ def verdict(pair):
             raise
         found["extracted"] = None
         found["error"] = type(error).__name__
+    if found["reward"] == 0.0 and time.monotonic() - started > PATIENCE:
+        found["late"] = True
     return found
 
 

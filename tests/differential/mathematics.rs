@@ -31,6 +31,8 @@ struct Tally {
     rewards_differ: usize,
     extractions_differ: usize,
     undecided: usize,
+    /// Pairs that the library ran out of time for.
+    late: usize,
     shown: Vec<String>,
 }
 
@@ -62,6 +64,10 @@ fn printed(answers: &[Answer]) -> Vec<String> {
 }
 
 fn compare(tally: &mut Tally, pair: &Value) {
+    if pair["late"] == true {
+        tally.late += 1;
+        return;
+    }
     let ours = verdict(pair);
     let theirs = pair["reward"] == 1.0;
     tally.pairs += 1;
@@ -100,11 +106,14 @@ fn print(tallies: &BTreeMap<&str, Tally>) {
     for shown in tallies.values().flat_map(|tally| tally.shown.iter().take(SHOWN_MAX)) {
         println!("{shown}");
     }
-    println!("{:<20} {:>6} {:>10} {:>11} {:>10}", "kind", "pairs", "verdicts", "extraction", "undecided");
+    println!("{:<20} {:>6} {:>10} {:>11} {:>10} {:>5}", "kind", "pairs", "verdicts", "extraction", "undecided", "late");
     for (kind, tally) in tallies {
         let extraction = 100.0 - 100.0 * tally.extractions_differ as f64 / tally.pairs as f64;
-        let Tally { pairs, undecided, .. } = tally;
-        println!("{kind:<20} {pairs:>6} {:>8.2} % {extraction:>9.2} % {undecided:>10}", tally.agreement());
+        let Tally { pairs, undecided, late, .. } = tally;
+        let agreement = tally.agreement();
+        println!(
+            "{kind:<20} {pairs:>6} {agreement:>8.2} % {extraction:>9.2} % {undecided:>10} {late:>5}"
+        );
     }
 }
 

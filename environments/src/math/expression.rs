@@ -410,10 +410,42 @@ impl Expression {
         Self::Symbol(Symbol { name: name.into(), real })
     }
 
-    /// That many hundredths, as a product that is not carried out.
+    /// That many hundredths, as a product that is not carried out; none of sets, tuples and relations.
     #[must_use]
-    pub fn percent(self) -> Self {
-        Self::Mul(vec![self, Self::fraction(1, 100)])
+    pub fn percent(self) -> Option<Self> {
+        if self.is_collection() {
+            return None;
+        }
+        Some(self.times(Self::fraction(1, 100)))
+    }
+
+    /// Whether this is a set, a tuple or a relation, with which one cannot calculate.
+    #[must_use]
+    pub const fn is_collection(&self) -> bool {
+        match self {
+            Self::Set(_)
+            | Self::Interval(_)
+            | Self::Union(_)
+            | Self::Intersection(_)
+            | Self::Complement(_)
+            | Self::NumberSet(_)
+            | Self::Tuple(_)
+            | Self::Relation(..)
+            | Self::Chain(_) => true,
+            Self::Number(_)
+            | Self::Decimal(_)
+            | Self::Constant(_)
+            | Self::Symbol(_)
+            | Self::Add(_)
+            | Self::Mul(_)
+            | Self::Power(_)
+            | Self::Function(..)
+            | Self::Applied(..)
+            | Self::Bound(_)
+            | Self::Limit(_)
+            | Self::Derivative { .. }
+            | Self::Matrix(_) => false,
+        }
     }
 
     /// A power that is not carried out.

@@ -229,7 +229,8 @@ impl<'t> Search<'_, 't> {
             let content = boxes::content(&self.text[part.content.clone()], boxes::Mode::All);
             let normalised = normal::normalised(&content);
             let value = read_latex(&normalised);
-            (value.map(|value| if part.percent { value.percent() } else { value }), normalised)
+            let value = if part.percent { value.and_then(hundredths) } else { value };
+            (value, normalised)
         };
         let (values, mut texts): (Vec<_>, Vec<_>) = parts.iter().map(read).unzip();
         if values.len() > 1 && values.iter().all(Option::is_some) {
@@ -240,6 +241,17 @@ impl<'t> Search<'_, 't> {
             return (Some(Expression::Set(items.collect())), texts.join(" and "));
         }
         (values.into_iter().next().flatten(), texts.swap_remove(0))
+    }
+}
+
+/// So many percent. Math-Verify takes percentages of anything but a relation, of sets as well.
+fn hundredths(value: Expression) -> Option<Expression> {
+    match value {
+        Expression::Relation(..) => None,
+        value if value.is_collection() => {
+            Some(Expression::Mul(vec![value, Expression::fraction(1, 100)]))
+        }
+        value => value.percent(),
     }
 }
 

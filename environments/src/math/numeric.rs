@@ -128,11 +128,16 @@ fn compare_at(
 }
 
 /// Whether one expression is a constant multiple of the other, and not zero.
-pub(super) fn proportional(left: &Expression, right: &Expression, steps: &mut Steps) -> bool {
+pub(super) fn proportional(
+    left: &Expression,
+    right: &Expression,
+    least_symbols: usize,
+    steps: &mut Steps,
+) -> bool {
     let mut symbols = Symbols::default();
     symbols.collect(left, Domain::Continuous);
     symbols.collect(right, Domain::Continuous);
-    if symbols.found.is_empty() {
+    if symbols.found.len() < least_symbols {
         return false;
     }
     let precision = PRECISIONS[0];

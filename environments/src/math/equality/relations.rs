@@ -111,6 +111,6 @@ impl Comparison {
             return true;
         }
         let equations = kind == Relation::Equal && other_kind == Relation::Equal;
-        equations && solutions::same_zeros(&gold, &predicted, &mut self.steps)
+        equations && solutions::same_zeros(&gold, &predicted, self.options, &mut self.steps)
     }
 }

@@ -1,6 +1,7 @@
 //! What solves equations and inequalities.
 
-use crate::math::expression::{Constant, Expression, Interval, NumberSet, Relation, Symbol};
+use super::Options;
+use crate::math::expression::{Constant, Expression, Function, Interval, NumberSet, Relation, Symbol};
 use crate::math::numeric::{self, Steps};
 use crate::math::polynomial::{self, Fraction};
 use crate::math::reals::{self, Reals};
@@ -33,6 +34,9 @@ fn as_expression(set: Reals) -> Expression {
 }
 
 fn of_sides(kind: Relation, left: &Expression, right: &Expression, steps: &mut Steps) -> Option<Reals> {
+    if let Some(inner) = absolute_value(left).or_else(|| absolute_value(right)).cloned() {
+        return of_cases(kind, left, right, &inner, steps);
+    }
     if let Some(set) = of_bound(kind, left, right, steps) {
         return Some(set);
     }
@@ -73,6 +77,57 @@ fn of_sides(kind: Relation, left: &Expression, right: &Expression, steps: &mut S
         start = end;
     }
     reals::joined(pieces, steps)
+}
+
+/// The argument of an absolute value in an expression.
+fn absolute_value(value: &Expression) -> Option<&Expression> {
+    match value {
+        Expression::Function(Function::Abs, arguments) => arguments.first(),
+        Expression::Add(parts) | Expression::Mul(parts) => parts.iter().find_map(absolute_value),
+        Expression::Power(sides) => absolute_value(&sides[0]),
+        _ => None,
+    }
+}
+
+/// The expression with an absolute value replaced.
+fn without_absolute_value(value: &Expression, inner: &Expression, by: &Expression) -> Expression {
+    let replace = |parts: &[Expression]| {
+        parts.iter().map(|part| without_absolute_value(part, inner, by)).collect()
+    };
+    match value {
+        Expression::Function(Function::Abs, arguments) if arguments.first() == Some(inner) => by.clone(),
+        Expression::Add(parts) => Expression::Add(replace(parts)),
+        Expression::Mul(parts) => Expression::Mul(replace(parts)),
+        Expression::Power(sides) => {
+            let [base, exponent] = &**sides;
+            without_absolute_value(base, inner, by).power(exponent.clone())
+        }
+        value => value.clone(),
+    }
+}
+
+/// Solves a relation with an absolute value in it for both signs of its argument.
+fn of_cases(
+    kind: Relation,
+    left: &Expression,
+    right: &Expression,
+    inner: &Expression,
+    steps: &mut Steps,
+) -> Option<Reals> {
+    if !steps.spend(50) {
+        return None;
+    }
+    let zero = Expression::integer(0);
+    let negative = Expression::Mul(vec![Expression::integer(-1), inner.clone()]);
+    let mut cases = Vec::with_capacity(2);
+    for (sign, by) in [(Relation::GreaterOrEqual, inner), (Relation::Less, &negative)] {
+        let left = without_absolute_value(left, inner, by);
+        let right = without_absolute_value(right, inner, by);
+        let solved = as_expression(of_sides(kind, &left, &right, steps)?);
+        let condition = as_expression(of_sides(sign, inner, &zero, steps)?);
+        cases.push(Expression::Intersection(vec![solved, condition]));
+    }
+    reals::of_set(&Expression::Union(cases), steps)
 }
 
 /// The solutions of a relation of a variable to a number.
@@ -127,10 +182,19 @@ fn holds(
 }
 
 /// Whether two equations, each as its left side less its right, have the same solutions: one is a multiple
-/// of the other, or both have the same zeros in their one variable.
-pub(super) fn same_zeros(gold: &Expression, predicted: &Expression, steps: &mut Steps) -> bool {
-    if numeric::proportional(gold, predicted, steps) {
+/// of the other. In one variable this counts only if strict, and so do equal zeros.
+pub(super) fn same_zeros(
+    gold: &Expression,
+    predicted: &Expression,
+    options: Options,
+    steps: &mut Steps,
+) -> bool {
+    let least_symbols = if options.strict { 1 } else { 2 };
+    if numeric::proportional(gold, predicted, least_symbols, steps) {
         return true;
+    }
+    if !options.strict {
+        return false;
     }
     let mut zeros = |side: &Expression| -> Option<(Symbol, Vec<Expression>)> {
         let fraction = polynomial::in_one_variable(side, steps)?;

@@ -386,7 +386,8 @@ pub(super) fn read(text: &str, value: &Value) -> (Option<Expression>, String) {
         Value::Number { integer, decimal, percent } => {
             let cleaned = cleaned(&text[integer.clone()], &text[decimal.clone()]);
             let number = Expression::number(&cleaned);
-            (number.map(|number| if *percent { number.percent() } else { number }), cleaned)
+            let value = if *percent { number.and_then(Expression::percent) } else { number };
+            (value, cleaned)
         }
         Value::Arithmetic(range) => {
             let source = &text[range.clone()];

@@ -195,7 +195,7 @@ impl Parser<'_> {
         let same = left_open == right_open;
         match elements.len() {
             1 if same => elements.pop().ok_or_else(|| self.unexpected()),
-            2 if !parted && !elements.iter().any(is_collection) => {
+            2 if !parted && !elements.iter().any(Expression::is_collection) => {
                 interval(elements, left_open, right_open).ok_or_else(|| self.unexpected())
             }
             count if count > 1 && same => Ok(Expression::Tuple(elements)),
@@ -293,26 +293,6 @@ impl Parser<'_> {
 
 const fn is_relation(value: &Expression) -> bool {
     matches!(value, Expression::Relation(..) | Expression::Chain(_))
-}
-
-fn is_collection(value: &Expression) -> bool {
-    scalar_or_brace(value).is_none()
-}
-
-/// The value, unless it is a set, a tuple or a relation.
-fn scalar_or_brace(value: &Expression) -> Option<&Expression> {
-    match value {
-        Expression::Set(_)
-        | Expression::Interval(_)
-        | Expression::Union(_)
-        | Expression::Intersection(_)
-        | Expression::Complement(_)
-        | Expression::NumberSet(_)
-        | Expression::Tuple(_)
-        | Expression::Relation(..)
-        | Expression::Chain(_) => None,
-        value => Some(value),
-    }
 }
 
 /// Relations that follow each other; a single one is itself.
