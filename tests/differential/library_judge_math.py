@@ -581,6 +581,130 @@ def calculus(chance):
     return gold, said(answer, chance), equal
 
 
+# Values put together at random, so that no list of cases is learnt by heart.
+
+
+def number_tree(chance, depth):
+    """LaTeX of a number, and the same number otherwise."""
+    if depth == 0 or chance.maybe(0.15):
+        kind = chance.randrange(6)
+        if kind == 0:
+            value = chance.proper(12)
+            return frac(value), chance.choice([frac(value), f"\\frac{{{2 * value.numerator}}}{{{2 * value.denominator}}}"])
+        if kind == 1:
+            inside = chance.choice([2, 3, 5, 6, 7])
+            scale = chance.randint(1, 4)
+            return term(scale, f"\\sqrt{{{inside}}}"), f"\\sqrt{{{inside * scale * scale}}}"
+        if kind == 2:
+            return "\\pi", "\\pi"
+        value = str(chance.randint(1, 12))
+        return value, value
+    a, b = number_tree(chance, depth - 1), number_tree(chance, depth - 1)
+    paren = lambda text: f"({text})" if any(sign in text[1:] for sign in "+-") or text.startswith("-") else text
+    how = chance.randrange(6)
+    if how == 0:
+        return f"{a[0]}+{paren(b[0]) if b[0].startswith('-') else b[0]}", f"{paren(b[1]) if b[1].startswith('-') else b[1]} + {paren(a[1]) if a[1].startswith('-') else a[1]}"
+    if how == 1:
+        return f"{a[0]}-{paren(b[0])}", f"-{paren(b[1])}+{paren(a[1]) if a[1].startswith('-') else a[1]}"
+    if how == 2:
+        return f"{paren(a[0])}\\cdot {paren(b[0])}", f"{paren(b[1])} \\times {paren(a[1])}"
+    if how == 3:
+        return f"\\frac{{{a[0]}}}{{{b[0]}}}", chance.choice([f"\\frac{{1}}{{{b[1]}}}\\cdot {paren(a[1])}", f"\\dfrac{{{a[1]}}}{{{b[1]}}}", f"\\frac{{-{paren(a[1])}}}{{-{paren(b[1])}}}"])
+    if how == 4:
+        return f"{paren(a[0]) if a[0].isdigit() else '(' + a[0] + ')'}^2", f"({a[1]})\\cdot ({a[1]})"
+    return f"\\sqrt{{{a[0]}+20}}", f"(20+{paren(a[1]) if a[1].startswith('-') else a[1]})^{{\\frac{{1}}{{2}}}}"
+
+
+@kind
+def composed_numbers(chance):
+    gold, answer = number_tree(chance, chance.choice([1, 2, 2, 3]))
+    if chance.maybe(0.65):
+        return gold, said(answer, chance), True
+    return gold, said(chance.choice([answer + "+1", f"-({answer})", f"2\\cdot({answer})"]), chance), None
+
+
+def symbol_tree(chance, depth, names):
+    if depth == 0 or chance.maybe(0.2):
+        if chance.maybe(0.6):
+            name = chance.choice(names)
+            return name, name
+        value = str(chance.randint(1, 9))
+        return value, value
+    a, b = symbol_tree(chance, depth - 1, names), symbol_tree(chance, depth - 1, names)
+    how = chance.randrange(7)
+    if how == 0:
+        return f"{a[0]}+{b[0]}", f"{b[1]}+{a[1]}"
+    if how == 1:
+        return f"{a[0]}-({b[0]})", f"-({b[1]})+{a[1]}"
+    if how == 2:
+        return f"({a[0]})({b[0]})", chance.choice([f"({b[1]})({a[1]})", f"({b[1]})\\cdot({a[1]})"])
+    if how == 3:
+        return f"\\frac{{{a[0]}}}{{{b[0]}+x}}", f"\\frac{{1}}{{x+{b[1]}}}({a[1]})"
+    if how == 4:
+        return f"({a[0]})^2", f"({a[1]})({a[1]})"
+    if how == 5:
+        c = chance.randint(2, 5)
+        return f"{c}({a[0]}+{b[0]})", f"{c}({a[1]})+{c}({b[1]})"
+    inner = chance.choice(["\\sin", "\\cos", "e^", "\\sqrt", "\\ln"])
+    if inner == "e^":
+        return f"e^{{{a[0]}+{b[0]}}}", f"e^{{{a[1]}}}e^{{{b[1]}}}"
+    if inner == "\\sqrt":
+        return f"\\sqrt{{({a[0]})^2+1}}", f"\\sqrt{{1+({a[1]})^2}}"
+    return f"{inner}({a[0]}+{b[0]})", f"{inner}({b[1]}+{a[1]})"
+
+
+@kind
+def composed_algebra(chance):
+    names = chance.choice([["x"], ["x", "y"], ["x", "n"], ["x", "a", "b"]])
+    gold, answer = symbol_tree(chance, chance.choice([1, 2, 2, 3]), names)
+    if chance.maybe(0.65):
+        return gold, said(answer, chance), True
+    return gold, said(chance.choice([answer + "+1", f"-({answer})", f"2({answer})", answer.replace("x", "y")]), chance), None
+
+
+@kind
+def composed_objects(chance):
+    """Sets, tuples, intervals, matrices and equations of composed numbers."""
+    pairs = [number_tree(chance, 1) for _ in range(chance.randint(2, 4))]
+    if chance.maybe(0.3):
+        pairs[-1] = number_tree(chance, 1)[0], number_tree(chance, 1)[0]
+    golds, answers = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    how = chance.randrange(6)
+    if how == 0:
+        chance.shuffle(answers)
+        return ", ".join(golds), said(", ".join(answers), chance), None
+    if how == 1:
+        chance.shuffle(answers)
+        return "\\{" + ", ".join(golds) + "\\}", said("\\left\\{" + ",".join(answers) + "\\right\\}", chance), None
+    if how == 2:
+        return "(" + ", ".join(golds) + ")", said("\\left(" + ",".join(answers) + "\\right)", chance), None
+    if how == 3:
+        return f"[{golds[0]}, \\infty)", said(f"\\left[{answers[0]},\\infty\\right)", chance), None
+    if how == 4:
+        write = lambda items: "\\begin{pmatrix}" + " \\\\ ".join(items) + "\\end{pmatrix}"
+        return write(golds), said(write(answers), chance), None
+    return f"x={golds[0]}", said(chance.choice([answers[0], f"x = {answers[0]}"]), chance), None
+
+
+STYLED = [
+    ("%s", "%s"), ("%s", "x = %s"), ("x=%s", "%s"), ("%s", "%s \\text{ cm}"), ("%s", "\\approx %s"), ("%s", "\\textbf{%s}"), ("%s", "{%s}"), ("%s", "\\mathbf{%s}"), ("%s", "\\displaystyle %s"), ("%s", "%s."), ("%s", "\\,%s\\,"), ("%s", "\\; %s"),
+    ("%s", "\\mathrm{%s}"), ("%s", "\\(%s\\)"), ("%s", "\\$%s"), ("%s", "$%s$"), ("\\(%s\\)", "%s"), ("$%s$", "%s"), ("\\text{%s}", "%s"), ("%s", "\\text{%s}"), ("%s", "a = b = %s"), ("%s", "%s \\text{ or so}"), ("%s", "\\frac{%s}{1}"), ("%s", "1 \\cdot %s"),
+    ("%s", "+%s"), ("%s", "%s + 0"), ("%s", "(%s)"), ("%s", "[%s]"), ("%s", "\\{%s\\}"), ("%s", "%s,"), ("%s", "%s\\\\"), ("%s", "%s\\quad"), ("%s", "\\boxed{%s}"), ("%s", "f(x)=%s"), ("%s", "y=%s"), ("%s", "%s \\mod 7"), ("%s", "%s \\pmod{7}"), ("%s", "%s^\\circ"), ("%s", "%s^{\\circ}"),
+    ("%s", "\\color{red}{%s}"), ("%s", "\\underline{%s}"), ("%s", "\\left(%s\\right)"), ("%s", "\\text{Answer: } %s"), ("%s", "n \\geq %s"), ("%s", "\\overline{%s}"), ("%s", "|%s|"), ("%s", "-(-%s)"), ("%s", "%s \\text{ and } 7"), ("%s", "%s \\%%"), ("%s", "%s\\text{ (approximately)}"),
+    ("%s \\text{ cm}", "%s\\text{ cm}"), ("%s\\text{ units}", "%s"), ("\\{%s\\}", "%s"), ("%s", "\\emph{%s}"), ("%s", "\\textit{%s}"), ("%s", "\\dfrac{%s}{1}"), ("%s", "%s \\, \\text{m/s}"), ("%s", "%s \\ \\text{sq units}"), ("%s", "\\hspace{1em}%s"), ("%s", "%s \\text{ for all } x"), ("%s", "\\mathbb{%s}"),
+    ("%s", "\\bigl(%s\\bigr)"), ("%s", "\\Big(%s\\Big)"), ("%s", "%s \\quad \\text{or} \\quad 5"), ("%s", "\\therefore %s"), ("%s", "\\therefore x = %s"), ("%s", "%s \\implies x"), ("%s", "\\text{Yes, } %s"), ("%s", "~%s"), ("%s", "%s~"), ("%s", "\\phantom{0}%s"), ("%s", "\\operatorname{lcm}(%s, 1)"),
+]
+CORES = ["7", "12", "-3", "\\frac{3}{4}", "\\dfrac{5}{2}", "2\\sqrt{3}", "\\pi", "x+1", "2x", "n(n+1)", "0.75", "1,000", "10^6", "\\frac{\\pi}{3}", "3+4i", "(1,2)", "1,2", "\\sqrt{5}-1", "e^2", "\\ln 2", "A", "50", "a+b", "-\\frac{1}{2}", "\\frac{1+\\sqrt{5}}{2}", "x^2-1", "\\frac{x}{y}", "100", "2^{10}", "\\alpha", "\\infty", "\\begin{pmatrix}1\\\\2\\end{pmatrix}"]
+
+
+@kind
+def styled(chance):
+    """The same core in two styles that models have."""
+    gold, answer = chance.choice(STYLED)
+    core = chance.choice(CORES)
+    return gold.replace("%s", core).replace("%%", "%"), said(answer.replace("%s", core if chance.maybe(0.9) else chance.choice(CORES)).replace("%%", "%"), chance), None
+
+
 NUMBERS = ["3", "12", "-7", "1,234", "0.5", "2/3", "100", "1 234", "42.0", ".75", "-0.25", "7%", "50 percent", "1,23", "3.14159", "2 + 2", "3*4", "10^2", "(3+4)*2", "1234567", "8 / 2", "12:30", "$5", "€20", "1-2", "2^10", "5-"]
 PLAIN = ["The answer is %s.", "Answer: %s", "answer is: %s", "The final answer is: %s. I hope it is correct.", "Final answer: %s", "final answer to this is %s", "So x = %s", "we get %s, which is even", "Result: **%s**", "(%s)", "there are %s apples", "ANSWER: x = %s", "answer = %s = 4", "The answers are %s and 5", "%s", "=%s", "Therefore %s is it\n", "the answer: y=2, so %s", "it is %s.\n\nDone"]
 MATHS = ["3", "\\frac{1}{2}", "x+1", "5\\%", "\\sqrt{2}", "x=4", "1,2", "\\{1,2\\}", "(1,2)", "-7", "12", "2^{10}", "\\frac12", "0.5", "a", "\\text{yes}"]
@@ -678,7 +802,7 @@ def pairs(seed, rows):
     kinds = dict(GENERATORS, malformed=malformed)
     chances = {name: Chance(f"{seed} {name}") for name in kinds}
     for _ in range(rows // len(kinds) + 1):
-        for name, make in kinds.items():
+        for name, make in kinds.items() if not os.environ.get("KINDS") else [(n, kinds[n]) for n in os.environ["KINDS"].split(",")]:
             gold, answer, equal = make(chances[name])
             yield {"kind": name, "gold": gold, "answer": answer, "equal": equal}
 

@@ -20,6 +20,8 @@ mod environments;
 mod normal;
 mod operators;
 mod plain;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::ops::Range;
