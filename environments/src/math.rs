@@ -20,6 +20,7 @@
 //! | what is read | [`expression`] |
 //! | compare | [`equality`] |
 
+mod calculus;
 mod determinant;
 pub mod equality;
 mod exact;

@@ -7,6 +7,7 @@ mod sets;
 mod solutions;
 mod symbols;
 
+use super::calculus;
 use super::expression::{Constant, Expression, Relation};
 use super::numeric::{self, Sameness, Steps};
 
@@ -118,6 +119,11 @@ impl Comparison {
 
     /// Whether two expressions have the same value, as functions of their symbols.
     fn same(&mut self, gold: &Expression, predicted: &Expression) -> bool {
+        let carried = |value: &Expression, steps: &mut Steps| calculus::carried_out(value, steps);
+        let new_gold = carried(gold, &mut self.steps);
+        let new_predicted = carried(predicted, &mut self.steps);
+        let gold = new_gold.as_ref().unwrap_or(gold);
+        let predicted = new_predicted.as_ref().unwrap_or(predicted);
         let reason = match numeric::compare(gold, predicted, &mut self.steps) {
             Sameness::Same => return true,
             Sameness::Apart => return false,

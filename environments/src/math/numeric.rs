@@ -10,6 +10,7 @@ mod ball;
 mod complex;
 mod elementary;
 mod evaluation;
+mod limits;
 
 use std::cmp::Ordering;
 
@@ -260,6 +261,12 @@ impl Symbols {
                 self.collect(&bound.body, domain);
                 self.bound.pop();
             }
+            E::Limit(limit) => {
+                self.collect(&limit.point, domain);
+                self.bound.push(limit.variable.clone());
+                self.collect(&limit.body, domain);
+                self.bound.pop();
+            }
             E::Matrix(matrix) => matrix.entries.iter().for_each(|part| self.collect(part, domain)),
             E::Set(parts)
             | E::Tuple(parts)
@@ -276,7 +283,6 @@ impl Symbols {
             | E::Decimal(_)
             | E::Constant(_)
             | E::NumberSet(_)
-            | E::Limit(_)
             | E::Derivative { .. } => {}
         }
     }

@@ -253,6 +253,12 @@ impl Ball {
         Self { mantissa, exponent: self.exponent + other.exponent, radius }.rounded(precision)
     }
 
+    /// With a greater error.
+    pub(super) fn widened(mut self, by: Bound) -> Self {
+        self.radius = self.radius.plus(by);
+        self
+    }
+
     /// An upper bound of the absolute value.
     pub(super) fn above(&self) -> Bound {
         Bound::above(&self.mantissa, self.exponent).plus(self.radius)

@@ -223,7 +223,7 @@ impl Complex {
         // By the exponentials of ±i times the argument.
         let turned = self.times(&Self::unit(), precision);
         let forward = turned.exponential(precision)?;
-        let backward = turned.negated().exponential(precision)?;
+        let backward = forward.inverse(precision)?;
         let half = Ball::exact(1.into(), -1);
         let cosine = forward.plus(&backward, precision).scaled(&half, precision);
         let difference = forward.minus(&backward, precision).scaled(&half, precision);
@@ -232,7 +232,7 @@ impl Complex {
 
     pub(super) fn hyperbolic(&self, precision: i64) -> Result<(Self, Self), Problem> {
         let forward = self.exponential(precision)?;
-        let backward = self.clone().negated().exponential(precision)?;
+        let backward = forward.inverse(precision)?;
         let half = Ball::exact(1.into(), -1);
         let sine = forward.minus(&backward, precision).scaled(&half, precision);
         Ok((sine, forward.plus(&backward, precision).scaled(&half, precision)))

@@ -33,8 +33,25 @@ impl<'a> Evaluation<'a> {
         Self { point, bound: Vec::new(), precision, steps }
     }
 
-    fn spend(&mut self, count: u64) -> Result<(), Problem> {
+    pub(super) fn spend(&mut self, count: u64) -> Result<(), Problem> {
         self.steps.take(count * self.precision.unsigned_abs().div_ceil(192))
+    }
+
+    pub(super) const fn precision(&self) -> i64 {
+        self.precision
+    }
+
+    pub(super) const fn set_precision(&mut self, precision: i64) {
+        self.precision = precision;
+    }
+
+    /// Gives a bound variable a value until [`Self::pop`].
+    pub(super) fn push(&mut self, variable: Symbol, value: Complex) {
+        self.bound.push((variable, value));
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.bound.pop();
     }
 
     pub(super) fn value(&mut self, expression: &Expression) -> Result<Complex, Problem> {
@@ -75,7 +92,7 @@ impl<'a> Evaluation<'a> {
             Expression::Function(function, arguments) => self.function(*function, arguments),
             Expression::Applied(name, arguments) => self.applied(name, arguments),
             Expression::Bound(bound) => self.bound(bound),
-            Expression::Limit(_) => Err(Problem::Unsupported("limit")),
+            Expression::Limit(limit) => self.limit(limit),
             Expression::Derivative { .. } => Err(Problem::Unsupported("derivative")),
             Expression::Matrix(_) => Err(Problem::Unsupported("matrix")),
             Expression::Set(_)
@@ -132,6 +149,11 @@ impl<'a> Evaluation<'a> {
 
     fn integer_power(&mut self, base: &Complex, exponent: &BigInt) -> Result<Complex, Problem> {
         self.spend(2 * exponent.bits())?;
+        if exponent.bits() > 40 {
+            // Too many multiplications: only the logarithm of a base close to 1 is small enough.
+            let exponent = Complex::real(Ball::exact(exponent.clone(), 0));
+            return base.power(&exponent, self.precision);
+        }
         let small = exponent.to_i64().ok_or(Problem::Size)?;
         if base.is_zero() && small < 0 {
             return Err(Problem::Undefined);
@@ -326,12 +348,12 @@ impl<'a> Evaluation<'a> {
             return Err(Problem::Unsupported("integral"));
         };
         if bound.kind == BoundKind::Integral {
-            return Err(Problem::Unsupported("integral"));
+            return self.quadrature(bound);
         }
         let infinite = matches!(upper, Expression::Constant(Constant::Infinity))
             || matches!(lower, Expression::Constant(Constant::NegativeInfinity));
         if infinite {
-            return Err(Problem::Unsupported("infinite sum"));
+            return self.infinite_sum(bound);
         }
         let mut limit = |value: &Expression| {
             let value = self.value(value)?;
@@ -369,7 +391,7 @@ fn real(value: &Complex) -> Result<&Ball, Problem> {
     Ok(&value.real)
 }
 
-fn exact_integer(value: &Complex) -> Option<BigInt> {
+pub(super) fn exact_integer(value: &Complex) -> Option<BigInt> {
     if value.imaginary.is_some() {
         return None;
     }
