@@ -120,8 +120,8 @@ pub fn verify(gold: &str, answer: &str) -> Verdict {
 #[must_use]
 pub fn verify_with(gold: &str, answer: &str, options: Options) -> Verdict {
     let boxed = format!("\\boxed{{{gold}}}");
-    let golds = extraction::extract(&boxed, Targets::Latex);
-    let predictions = extraction::extract(answer, Targets::All);
+    let golds = extraction::extract(&boxed, Targets::Latex, options);
+    let predictions = extraction::extract(answer, Targets::All, options);
     let failure = golds.as_ref().err().or(predictions.as_ref().err()).copied();
     let (golds, predictions) = (golds.unwrap_or_default(), predictions.unwrap_or_default());
     let mut undecided = failure.map(Undecided::from);
@@ -159,5 +159,5 @@ fn compare(gold: &Answer, answer: &Answer, options: Options) -> Equality {
 /// Nothing if too many places look like answers that cannot be read.
 #[must_use]
 pub fn extract(text: &str) -> Vec<Answer> {
-    extraction::extract(text, Targets::All).unwrap_or_default()
+    extraction::extract(text, Targets::All, Options::default()).unwrap_or_default()
 }

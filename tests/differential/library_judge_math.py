@@ -20,7 +20,8 @@ Writes FOLDER/pairs.jsonl, an object a line:
     late        true if it ran out of time, which says nothing about the answer
 
 With `pairs` as the fourth argument, FOLDER is a file of objects with `gold` and `answer`, to which the
-library's verdicts are added on standard output (ROWS is then not used).
+library's verdicts are added on standard output; with `times`, the seconds that it took for each are a list
+there. SEED and ROWS are not used then. KINDS in the environment is a list of kinds that are wanted alone.
 """
 # Requires: math-verify==0.8.0 latex2sympy2_extended==1.10.2 antlr4-python3-runtime==4.13.2 sympy==1.14.0
 
@@ -800,9 +801,11 @@ def verdict(pair):
 
 def pairs(seed, rows):
     kinds = dict(GENERATORS, malformed=malformed)
+    wanted = os.environ.get("KINDS")
+    kinds = {name: kinds[name] for name in wanted.split(",")} if wanted else kinds
     chances = {name: Chance(f"{seed} {name}") for name in kinds}
     for _ in range(rows // len(kinds) + 1):
-        for name, make in kinds.items() if not os.environ.get("KINDS") else [(n, kinds[n]) for n in os.environ["KINDS"].split(",")]:
+        for name, make in kinds.items():
             gold, answer, equal = make(chances[name])
             yield {"kind": name, "gold": gold, "answer": answer, "equal": equal}
 
@@ -813,7 +816,19 @@ def judged(pairs):
         yield from pool.imap(verdict, pairs, chunksize=20)
 
 
+def timed(pair):
+    started = time.perf_counter()
+    verdict(pair)
+    return time.perf_counter() - started
+
+
 def main(seed, rows, folder, mode="generate"):
+    if mode == "times":
+        with open(folder, encoding="utf-8") as given:
+            given = [json.loads(line) for line in given]
+        verdict({"gold": "1", "answer": "2"})
+        print(json.dumps([timed(pair) for pair in given]))
+        return
     if mode == "pairs":
         with open(folder, encoding="utf-8") as given:
             for found in judged([json.loads(line) for line in given]):

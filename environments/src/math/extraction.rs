@@ -32,7 +32,7 @@ use regex::Regex;
 use self::cursor::Cursor;
 use self::environments::Wanted;
 use super::expression::Expression;
-use super::{Answer, latex};
+use super::{Answer, Options, latex};
 
 /// So many matches are tried; a text with more that cannot be read has no answer.
 const ATTEMPTS_MAX: usize = 2000;
@@ -110,16 +110,22 @@ struct Search<'c, 't> {
     text: &'t str,
     plain: Option<plain::Scanner<'c, 't>>,
     latex: environments::Scanner<'c, 't>,
+    options: Options,
 }
 
 /// What a text says: the answer, if one can be read, and the text that stands for it.
 ///
 /// # Errors
 /// Fails if too many places look like answers that cannot be read.
-pub(super) fn extract(text: &str, targets: Targets) -> Result<Vec<Answer>, TooMany> {
+pub(super) fn extract(
+    text: &str,
+    targets: Targets,
+    options: Options,
+) -> Result<Vec<Answer>, TooMany> {
     let cursor = Cursor::new(text);
     let plain = (targets == Targets::All).then(|| plain::Scanner::new(&cursor));
-    let search = Search { text, plain, latex: environments::Scanner::new(&cursor) };
+    let latex = environments::Scanner::new(&cursor);
+    let search = Search { text, plain, latex, options };
     let (mut attempts, mut fallback) = (0, None);
     for priority in 1..=5 {
         let mut matches = search.matches(priority);
@@ -219,8 +225,10 @@ impl<'t> Search<'_, 't> {
             Source::Chain { at, follow } => chain(*at, Wanted::Any, *follow),
             Source::BoxedChain { at } => chain(*at, Wanted::Boxed, Follow::Anything),
             Source::Box(range) => {
-                let content = boxes::content(&self.text[range.clone()], boxes::Mode::Last);
-                let normalised = normal::normalised(&content);
+                let strict = self.options.strict;
+                let mode = if strict { boxes::Mode::LastList } else { boxes::Mode::Last };
+                let content = boxes::content(&self.text[range.clone()], mode);
+                let normalised = normal::normalised(&content, self.options);
                 (read_latex(&normalised), normalised)
             }
         }
@@ -229,7 +237,7 @@ impl<'t> Search<'_, 't> {
     fn read_chain(&self, parts: &[environments::Part]) -> (Option<Expression>, String) {
         let read = |part: &environments::Part| {
             let content = boxes::content(&self.text[part.content.clone()], boxes::Mode::All);
-            let normalised = normal::normalised(&content);
+            let normalised = normal::normalised(&content, self.options);
             let value = read_latex(&normalised);
             let value = if part.percent { value.and_then(hundredths) } else { value };
             (value, normalised)

@@ -16,6 +16,8 @@ pub(super) enum Mode {
     All,
     /// The last, and those before that belong to it.
     Last,
+    /// The last, and those before that commas, `and` or `or` join to it.
+    LastList,
 }
 
 /// The contents of the boxes that count, joined by commas; the whole text, if there is no box.
@@ -39,9 +41,13 @@ pub(super) fn content(text: &str, mode: Mode) -> Cow<'_, str> {
             break;
         };
         let content = strip(&text[open + 1..close]);
-        if let (Mode::Last, Some(next)) = (mode, contents.last())
-            && !belong_together(content, &text[close + 1..limit], next)
-        {
+        let between = &text[close + 1..limit];
+        let belongs = contents.last().is_none_or(|next| match mode {
+            Mode::All => true,
+            Mode::Last => belong_together(content, between, next),
+            Mode::LastList => is_joint(between),
+        });
+        if !belongs {
             break;
         }
         contents.push(content);
@@ -83,4 +89,11 @@ fn belong_together(content: &str, between: &str, next: &str) -> bool {
     let has_fewer = |most: usize| between.chars().nth(most - 1).is_none();
     let joins = || ["and", "or", ",", ";"].iter().any(|joint| between.contains(joint));
     has_fewer(NEAR_MAX) || (content != next && has_fewer(JOINED_MAX) && joins())
+}
+
+/// Whether a text does nothing but join what stands around it.
+fn is_joint(between: &str) -> bool {
+    let words = between.replace("\\text", "");
+    let words = words.trim_matches(|c: char| is_space(c) || "${}".contains(c));
+    matches!(words, "," | ";" | "and" | "or" | ", and" | ", or" | ",and" | ",or")
 }

@@ -6,7 +6,7 @@
 use framework::environment::python::text::strip;
 
 use super::cursor::Cursor;
-use super::{operators, units};
+use super::{Options, operators, units};
 
 /// Delimiters that need no `\left` before them, and those that need no `\right`.
 const OPENING: [&str; 15] = [
@@ -45,13 +45,13 @@ const CLOSING: [&str; 15] = [
 ];
 
 /// Normalises the content of an environment or of boxes.
-pub(super) fn normalised(content: &str) -> String {
+pub(super) fn normalised(content: &str, options: Options) -> String {
     let text = commands(content);
     let text = pochhammer(&text);
     let text = without_layout(&text);
     let text = rewritten(&text);
     let text = lines(text);
-    let text = units::without(text);
+    let text = units::without(text, options);
     let text = leading_point(text);
     strip(&operators::mended(text)).to_owned()
 }

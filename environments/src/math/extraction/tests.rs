@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::{Targets, TooMany, extract, normal, units};
+use super::{Options, Targets, TooMany, extract, normal, units};
 
 /// What is read in a text, as printed: the value if there is one, and the text that stands for it.
 fn printed(text: &str) -> Vec<String> {
-    let found = extract(text, Targets::All).unwrap();
+    let found = extract(text, Targets::All, Options::default()).unwrap();
     found.iter().map(ToString::to_string).collect()
 }
 
@@ -99,7 +99,7 @@ fn environments_are_found_by_their_delimiters() {
         ("$7$ %", &["7*(1/100)", "7"]),
         ("$7\\%$", &["7*(1/100)", "7\\%"]),
         ("$7$ percent", &["7*(1/100)", "7"]),
-        ("$x=4$%", &["x=4"]),
+        ("$x=4$%", &["4", "x=4"]),
     ] {
         assert_eq!(printed(text), expected, "{text}");
     }
@@ -180,7 +180,7 @@ fn latex_is_normalised_step_by_step() {
         ("1,2,\\ldots", "1,2"),
         ("5 percent, 6 percentage, 7\\text{pct}", "5\\%, 6\\%, 7\\%"),
         ("2 sqrt 3", "2\\sqrt{3}"),
-        ("a\nb\tc", "a b c"),
+        ("a\nb\tx", "a b x"),
         ("\\\\frac{1}{2}", "\\frac{1}{2}"),
         ("\\\\\\pi", "\\\\pi"),
         ("\\begin{pmatrix}1\\\\\\pi\\end{pmatrix}", "\\begin{pmatrix}1\\\\\\pi\\end{pmatrix}"),
@@ -208,7 +208,7 @@ fn latex_is_normalised_step_by_step() {
         ("x/2", "x/2"),
         (" x ", "x"),
     ] {
-        assert_eq!(normal::normalised(content), expected, "{content}");
+        assert_eq!(normal::normalised(content, Options::default()), expected, "{content}");
     }
 }
 
@@ -237,7 +237,33 @@ fn units_are_dropped_once_or_twice() {
         ("cm", "cm"),
         ("", ""),
     ] {
-        assert_eq!(units::without(text.to_owned()), expected, "{text}");
+        assert_eq!(units::without(text.to_owned(), Options::default()), expected, "{text}");
+    }
+}
+
+#[test]
+fn strictly_only_units_are_dropped_and_only_lists_of_boxes_are_joined() {
+    let strict = Options { strict: true };
+    for (text, expected) in [
+        ("5 cm", "5"),
+        ("5\\text{ cm}^2", "5"),
+        ("5 square inches", "5"),
+        ("2t", "2t"),
+        ("2ab", "2ab"),
+        ("x^2 + c", "x^2 + c"),
+        ("\\text{a} + 5\\text{ cm}", "\\text{a} + 5"),
+    ] {
+        assert_eq!(units::without(text.to_owned(), strict), expected, "{text}");
+    }
+    for (text, expected) in [
+        ("\\boxed{1}, \\boxed{2}", "{1, 2}"),
+        ("$\\boxed{1}$ and $\\boxed{2}$", "{1, 2}"),
+        ("\\boxed{1} \\text{ or } \\boxed{2}", "{1, 2}"),
+        ("\\boxed{1} \\boxed{2}", "2"),
+        ("\\boxed{1} ... wait, so \\boxed{2}", "2"),
+    ] {
+        let found = extract(text, Targets::All, strict).unwrap();
+        assert_eq!(found[0].to_string(), expected, "{text}");
     }
 }
 
@@ -256,8 +282,8 @@ fn of_a_chain_of_equations_the_last_side_can_be_read() {
 
 #[test]
 fn a_text_full_of_what_cannot_be_read_is_given_up() {
-    assert_eq!(extract(&"$\\frac$ x ".repeat(20_000), Targets::All), Err(TooMany));
-    let few = extract(&"$\\frac$ x ".repeat(100), Targets::All).unwrap();
+    assert_eq!(extract(&"$\\frac$ x ".repeat(20_000), Targets::All, Options::default()), Err(TooMany));
+    let few = extract(&"$\\frac$ x ".repeat(100), Targets::All, Options::default()).unwrap();
     assert_eq!(few.len(), 1, "{few:?}");
 }
 
@@ -281,9 +307,9 @@ fn no_fragment_repeated_makes_a_search_slow() {
             let text = unit.repeat(LENGTH / unit.len());
             let started = Instant::now();
             // Giving up is as good as finding.
-            let _ = extract(&text, Targets::All);
-            let _ = extract(&format!("{text}$7$"), Targets::All);
-            let _ = normal::normalised(&text);
+            let _ = extract(&text, Targets::All, Options::default());
+            let _ = extract(&format!("{text}$7$"), Targets::All, Options::default());
+            let _ = normal::normalised(&text, Options::default());
             assert!(started.elapsed() < TIME_MAX, "{unit:?}: {:?}", started.elapsed());
         }
     }
@@ -295,15 +321,15 @@ proptest! {
     #[test]
     fn no_text_makes_a_search_panic(text in proptest::collection::vec(0..FRAGMENTS.len(), 0..40)) {
         let text: String = text.into_iter().map(|index| FRAGMENTS[index]).collect();
-        let _ = extract(&text, Targets::All);
-        let _ = extract(&format!("\\boxed{{{text}}}"), Targets::Latex);
-        let _ = normal::normalised(&text);
+        let _ = extract(&text, Targets::All, Options::default());
+        let _ = extract(&format!("\\boxed{{{text}}}"), Targets::Latex, Options::default());
+        let _ = normal::normalised(&text, Options::default());
     }
 
     #[test]
     fn nor_do_characters_of_all_scripts(text in "\\PC{0,60}") {
-        let _ = extract(&text, Targets::All);
-        let _ = normal::normalised(&text);
+        let _ = extract(&text, Targets::All, Options::default());
+        let _ = normal::normalised(&text, Options::default());
     }
 
     /// What stands before an answer in a box does not change it.
