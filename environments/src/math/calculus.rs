@@ -5,7 +5,9 @@ use num_rational::BigRational;
 use num_traits::{One, Zero};
 
 use super::exact;
-use super::expression::{Bound, BoundKind, Constant, Expression, Function, Symbol};
+use super::expression::{
+    Bound, BoundKind, Constant, Expression, Function, Limit, Side, Symbol,
+};
 use super::numeric::Steps;
 use super::polynomial;
 
@@ -183,12 +185,14 @@ fn integral(bound: &Bound, steps: &mut Steps) -> Option<Expression> {
     let infinite = |value: &Expression| {
         matches!(value, Expression::Constant(Constant::Infinity | Constant::NegativeInfinity))
     };
-    if infinite(lower) || infinite(upper) {
-        return None;
-    }
-    let upper = substituted(&antiderivative, &bound.variable, upper);
-    let lower = substituted(&antiderivative, &bound.variable, lower);
-    Some(Expression::Add(vec![upper, minus(lower)]))
+    let end = |point: &Expression, side: Side| {
+        if !infinite(point) {
+            return substituted(&antiderivative, &bound.variable, point);
+        }
+        let (body, variable) = (antiderivative.clone(), bound.variable.clone());
+        Expression::Limit(Box::new(Limit { body, variable, point: point.clone(), side }))
+    };
+    Some(Expression::Add(vec![end(upper, Side::Below), minus(end(lower, Side::Above))]))
 }
 
 /// The expression with a variable replaced.

@@ -1,14 +1,67 @@
 //! Whether two answers are equal.
+//!
+//! Numbers and whatever is rational by its form are compared exactly; polynomials, rational functions and
+//! square roots by their normal forms; anything else by values at random points in high precision with
+//! bounds of the error. Math-Verify 0.8.0 computes with SymPy instead, whose `simplify` these methods see
+//! at least as much as. Around that are its rules for what an answer may look like, which are kept:
+//!
+//! | Gold | Accepts | Rejects |
+//! |---|---|---|
+//! | `5` | `x=5`, `2x+z=5`: the right side of any equation; a chain counts with its last side | |
+//! | `x=5` | `5` | `y=5` |
+//! | `2x+4=0` | `4+2x=0`, `0=2x+4` | `-2`, `x=-2`, `4x+8=0` |
+//! | `y=2x+1` | `2y=4x+2`: with two symbols or more, multiples are equal | |
+//! | `x>1` | `(1,\infty)`, `1<x`, `x-1>0` | `2x>2` |
+//! | `(1,\infty)` | | `x>1` |
+//! | `1<x<2` | `0<x-1<1`: link by link | `2>x>1` |
+//! | `(1,2)` | `1,2` in that order: an open interval is a pair, too | `2,1`, `[1,2]` |
+//! | `1,2` | `(2,1)`: order counts only if the gold answer is a tuple | |
+//! | `\{5\}` | `5`, `x=5` | |
+//! | `\frac{1}{3}`, `\pi` | `0.333333`, `3.14159265`: decimals are compared at six places | `0.33333` |
+//! | `0.0000001` | `0.0000002`, for the same reason | |
+//! | `17`, `\sqrt{36}` | `17.0` | `17.0000001`: what is a whole number gets no tolerance |
+//! | `50\%` | `0.5` | `50` |
+//! | `\text{AB}` | `AB`, `ab` | `BA`, though `AB` accepts `BA` |
+//! | `2+3 i` | | `2+3i`: symbols beside an `i` that stands alone are complex |
+//! | `-2` | | `\sqrt[3]{-8}`: a principal root, which is not real |
+//! | `\sqrt{x^2}` | `|x|` | `x`: symbols are any real numbers |
+//! | `\frac{1}{0}` | | anything |
+//!
+//! # Strict
+//!
+//! With [`Options::strict`] the mathematically right thing is done instead:
+//!
+//! | Case | Otherwise | Strict |
+//! |---|---|---|
+//! | `5` and `2x+z=5` | equal | different: the left side must be a name |
+//! | `2x=4` and `x=2`, `x^2=1` and `x^4=1` | different | equal: the same real solutions |
+//! | `2x<4` and `x<2`, `1<x<2` and `2>x>1` | different | equal |
+//! | `(1,2)` and `1<x<2` | different | equal: a set is its description |
+//! | `\frac{1}{3}` and `0.333333`, `0.0000001` and `0.0000002` | equal | different: decimals are exact |
+//! | `1,2` and `(2,1)`, `(1,2)` and `\{1,2\}` | equal | different: a tuple or an interval is no set |
+//! | `2+3i`, `2+3 i` and `2+3I` | different | equal: `i` is the imaginary unit |
+//! | `-2` and `\sqrt[3]{-8}` | different | equal: odd roots are real |
+//!
+//! # Differs from Math-Verify
+//!
+//! It says "different" where SymPy's `simplify` finds no zero; here these are equal: `\sin(x+y)` and its
+//! expansion, `\sinh x` and `(e^x-e^{-x})/2`, `I^2` and -1, `\prod_{k=1}^n k` and `n!`, the integral
+//! of `e^{-x^2}`, `x^2+1>0` and all real numbers. It takes a value and the value plus 10^-20 to be equal,
+//! and digits beyond a double's; here they differ. What it gives five seconds, and then scores 0, is
+//! undecided here after a number of steps: `9^{9^9}`. Limits, infinite sums and integrals without a simple
+//! antiderivative are computed by number with an estimate of the error (`numeric/limits.rs`).
 
 mod matrices;
 mod numbers;
 mod relations;
 mod sets;
 mod solutions;
+mod strict;
 mod symbols;
 
 use super::calculus;
 use super::expression::{Constant, Expression, Relation};
+use super::normal::{self, Zeroness};
 use super::numeric::{self, Sameness, Steps};
 
 /// How equality is decided.
@@ -58,7 +111,12 @@ pub enum Undecided {
 pub fn equal(gold: &Expression, predicted: &Expression, options: Options) -> Equality {
     let mut comparison =
         Comparison { options, steps: Steps::new(numeric::STEPS_MAX), undecided: None };
-    if comparison.answers(gold, predicted) {
+    let equal = if options.strict {
+        comparison.answers(&strict::read(gold), &strict::read(predicted))
+    } else {
+        comparison.answers(gold, predicted)
+    };
+    if equal {
         return Equality::Equal;
     }
     comparison.undecided.map_or(Equality::Different, Equality::Undecided)
@@ -75,7 +133,7 @@ struct Comparison {
 impl Comparison {
     /// Compares two answers, of which one may name what it is the value of.
     fn answers(&mut self, gold: &Expression, predicted: &Expression) -> bool {
-        let (gold, predicted) = relations::assigned(gold, predicted);
+        let (gold, predicted) = relations::assigned(gold, predicted, self.options);
         self.objects(&gold, &predicted)
     }
 
@@ -119,6 +177,11 @@ impl Comparison {
 
     /// Whether two expressions have the same value, as functions of their symbols.
     fn same(&mut self, gold: &Expression, predicted: &Expression) -> bool {
+        match normal::difference(gold, predicted, &mut self.steps) {
+            Zeroness::Zero => return true,
+            Zeroness::Nonzero => return false,
+            Zeroness::Unknown => {}
+        }
         let carried = |value: &Expression, steps: &mut Steps| calculus::carried_out(value, steps);
         let new_gold = carried(gold, &mut self.steps);
         let new_predicted = carried(predicted, &mut self.steps);

@@ -32,7 +32,7 @@ const POINTS: usize = 3;
 const ATTEMPTS: usize = 10;
 
 /// How much work a comparison may take. A step is an operation on numbers of 192 bits.
-pub(super) const STEPS_MAX: u64 = 40_000;
+pub(super) const STEPS_MAX: u64 = 50_000;
 
 /// Counts work.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Comparison, difference, sets, sides, solutions};
+use super::{Comparison, Options, difference, sets, sides, solutions};
 use crate::math::expression::{Expression, Relation};
 
 pub(super) const fn is_relation(value: &Expression) -> bool {
@@ -22,6 +22,15 @@ fn is_symbolic(value: &Expression) -> bool {
     match value {
         Expression::Symbol(_) | Expression::Applied(..) => true,
         Expression::Mul(parts) | Expression::Tuple(parts) => parts.iter().all(is_symbolic),
+        _ => false,
+    }
+}
+
+/// Whether an equation or a chain of them begins with a name.
+fn is_named(value: &Expression) -> bool {
+    match value {
+        Expression::Relation(_, sides) => is_symbolic(&sides[0]),
+        Expression::Chain(links) => links.first().is_some_and(is_named),
         _ => false,
     }
 }
@@ -50,15 +59,16 @@ fn collapsed(value: &Expression) -> Cow<'_, Expression> {
 pub(super) fn assigned<'a>(
     gold: &'a Expression,
     predicted: &'a Expression,
+    options: Options,
 ) -> (Cow<'a, Expression>, Cow<'a, Expression>) {
     let (gold, predicted) = (collapsed(gold), collapsed(predicted));
     match (is_equation(&gold), is_equation(&predicted)) {
         (false, true) => match last_right(&predicted) {
-            Some(right) => {
+            Some(right) if !options.strict || is_named(&predicted) => {
                 let right = right.clone();
                 (gold, Cow::Owned(right))
             }
-            None => (gold, predicted),
+            _ => (gold, predicted),
         },
         (true, false) => match sides(&gold) {
             Some((_, left, right)) if is_symbolic(left) => {

@@ -39,6 +39,7 @@ impl Comparison {
             return self.intervals(gold, predicted);
         }
         if let (Some(gold), Some(predicted)) = (list(&gold), list(&predicted))
+            && (gold.ordered == predicted.ordered || !self.options.strict)
             && self.lists(gold, predicted)
         {
             return true;

@@ -191,6 +191,12 @@ impl<'a> Lexer<'a> {
             "operatorname" => Token::Command(self.braced()?),
             "lt" => Token::Sign('<'),
             "gt" => Token::Sign('>'),
+            "lgroup" => Token::Sign('('),
+            "rgroup" => Token::Sign(')'),
+            "lbrack" => Token::Sign('['),
+            "rbrack" => Token::Sign(']'),
+            "lbrace" => Token::Command("{"),
+            "rbrace" => Token::Command("}"),
             _ => Token::Command(name),
         }))
     }
@@ -203,7 +209,8 @@ impl<'a> Lexer<'a> {
         let token = match sign {
             ',' | ';' | ':' | '!' | '>' => None,
             '%' => Some(Token::Sign('%')),
-            '{' | '}' | '|' | '\\' | '(' | ')' => Some(Token::Command(&self.rest()[1..2])),
+            '(' | ')' => Some(Token::Sign(sign)),
+            '{' | '}' | '|' | '\\' => Some(Token::Command(&self.rest()[1..2])),
             _ => return Err(self.unexpected()),
         };
         self.at += 2;
