@@ -348,9 +348,7 @@ impl Matrix {
     #[must_use]
     pub fn transposed(&self) -> Self {
         let rows = self.rows();
-        let column = |column: usize| {
-            (0..rows).map(move |row| self.entries[row * self.columns + column].clone())
-        };
+        let column = |column: usize| (0..rows).map(move |row| self.entries[row * self.columns + column].clone());
         Self { columns: rows, entries: (0..self.columns).flat_map(column).collect() }
     }
 }

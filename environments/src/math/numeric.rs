@@ -183,8 +183,7 @@ pub(super) fn approximation(value: &Expression, steps: &mut Steps) -> Option<Big
                     return None;
                 }
                 if value.real.radius().magnitude() < -140 || value.real.is_exact() {
-                    return Ball::exact(value.real.mantissa().clone(), value.real.exponent())
-                        .as_rational();
+                    return Ball::exact(value.real.mantissa().clone(), value.real.exponent()).as_rational();
                 }
             }
             Err(Problem::Imprecise) => {}
@@ -241,10 +240,7 @@ impl Symbols {
         use Expression as E;
         match value {
             E::Symbol(symbol) => self.note(symbol, domain),
-            E::Function(
-                Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm,
-                parts,
-            ) => {
+            E::Function(Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm, parts) => {
                 parts.iter().for_each(|part| self.collect(part, Domain::Integers));
             }
             E::Add(parts) | E::Mul(parts) | E::Function(_, parts) | E::Applied(_, parts) => {
@@ -268,11 +264,7 @@ impl Symbols {
                 self.bound.pop();
             }
             E::Matrix(matrix) => matrix.entries.iter().for_each(|part| self.collect(part, domain)),
-            E::Set(parts)
-            | E::Tuple(parts)
-            | E::Union(parts)
-            | E::Intersection(parts)
-            | E::Chain(parts) => {
+            E::Set(parts) | E::Tuple(parts) | E::Union(parts) | E::Intersection(parts) | E::Chain(parts) => {
                 parts.iter().for_each(|part| self.collect(part, domain));
             }
             E::Interval(interval) => {
@@ -301,7 +293,9 @@ impl Symbols {
     fn point(&self, random: &mut Random, attempt: usize) -> Vec<(Symbol, Complex)> {
         let draw = |(symbol, integer): &(Symbol, bool)| {
             let value = match (integer, symbol.real) {
-                (true, _) => Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0)),
+                (true, _) => {
+                    Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0))
+                }
                 (false, true) => Complex::real(random.real(attempt == 0)),
                 (false, false) => Complex::new(random.real(false), random.real(false)),
             };

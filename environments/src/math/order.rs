@@ -305,8 +305,7 @@ fn number_less_product(terms: &[Expression]) -> Option<Vec<&Expression>> {
     };
     let Expression::Mul(factors) = product else { return None };
     let numeric = factors.iter().filter(|factor| is_number(factor)).collect::<Vec<_>>();
-    let negative =
-        factors.len() == 2 && numeric.first().is_some_and(|factor| factor.is_negative_number());
+    let negative = factors.len() == 2 && numeric.first().is_some_and(|factor| factor.is_negative_number());
     (positive && negative).then(|| vec![number, product])
 }
 

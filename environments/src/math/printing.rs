@@ -94,11 +94,7 @@ fn sorted(parts: &[Expression]) -> String {
 
 fn set(elements: &[Expression]) -> String {
     let of_sets = elements.iter().any(|element| matches!(element, Expression::Set(_)));
-    if of_sets {
-        format!("FiniteSet({})", sorted(elements))
-    } else {
-        format!("{{{}}}", sorted(elements))
-    }
+    if of_sets { format!("FiniteSet({})", sorted(elements)) } else { format!("{{{}}}", sorted(elements)) }
 }
 
 fn sum(terms: &[Expression]) -> String {
@@ -275,8 +271,7 @@ fn ordered_product(factors: &[&Expression], around: Binding) -> String {
         };
         let inverse = exponent.as_integer().is_some_and(One::is_one);
         let printed = within(&raised(base.clone(), exponent), around);
-        let doubled = inverse
-            && matches!(base, Expression::Mul(_) | Expression::Power(_))
+        let doubled = inverse && matches!(base, Expression::Mul(_) | Expression::Power(_))
             && parts(base) != 1;
         below.push(if doubled { format!("({printed})") } else { printed });
     }

@@ -189,9 +189,7 @@ impl Parser<'_> {
         }
         let power = self.function_power()?;
         let argument = self.argument()?;
-        if power == Some(Expression::integer(-1))
-            && let Some(inverse) = inverse(function)
-        {
+        if power == Some(Expression::integer(-1)) && let Some(inverse) = inverse(function) {
             return Ok(Expression::Function(inverse, vec![argument]));
         }
         Ok(raised(Expression::Function(function, vec![argument]), power))
@@ -436,10 +434,7 @@ impl Parser<'_> {
         self.expect('_')?;
         self.expect('{')?;
         let variable = self.variable()?;
-        if !["to", "rightarrow", "Rightarrow", "longrightarrow"]
-            .iter()
-            .any(|to| self.accept_command(to))
-        {
+        if !["to", "rightarrow", "Rightarrow", "longrightarrow"].iter().any(|to| self.accept_command(to)) {
             return Err(self.unexpected());
         }
         let point = self.limit_point()?;
@@ -538,10 +533,7 @@ fn raised(value: Expression, power: Option<Expression>) -> Expression {
 /// A binomial coefficient, computed if it is a small number.
 pub(super) fn binomial(upper: Expression, lower: Expression) -> Expression {
     let small = |value: &Expression| {
-        value
-            .as_integer()
-            .and_then(|value| u32::try_from(value).ok())
-            .filter(|value| *value <= BINOMIAL_MAX)
+        value.as_integer().and_then(|value| u32::try_from(value).ok()).filter(|value| *value <= BINOMIAL_MAX)
     };
     let (Some(n), Some(k)) = (small(&upper), small(&lower)) else {
         return Expression::Function(Function::Binomial, vec![upper, lower]);

@@ -56,9 +56,7 @@ impl Parser<'_> {
             let item = self.relations()?;
             let last = groups.len() - 1;
             match item {
-                Expression::Set(pair)
-                    if std::mem::take(&mut self.plus_minus) && !self.is_alone(&groups) =>
-                {
+                Expression::Set(pair) if std::mem::take(&mut self.plus_minus) && !self.is_alone(&groups) => {
                     groups[last].extend(pair);
                 }
                 item => groups[last].push(item),
@@ -277,9 +275,7 @@ impl Parser<'_> {
         for spanned in &self.tokens[self.at..self.end] {
             match spanned.token {
                 Token::Sign('(' | '[' | '{') | Token::Command("{") => depth += 1,
-                Token::Sign(')' | ']' | '}') | Token::Command("}") => {
-                    depth = depth.saturating_sub(1)
-                }
+                Token::Sign(')' | ']' | '}') | Token::Command("}") => depth = depth.saturating_sub(1),
                 Token::Sign(',' | ';') if depth == 1 => return true,
                 _ => {}
             }

@@ -34,20 +34,8 @@ pub(super) struct Spanned<'a> {
 
 /// Commands that only space or size what follows.
 const IGNORED: [&str; 14] = [
-    "quad",
-    "qquad",
-    "left",
-    "right",
-    "displaystyle",
-    "limits",
-    "phantom",
-    "boxed",
-    "fbox",
-    "big",
-    "Big",
-    "bigg",
-    "Bigg",
-    "middle",
+    "quad", "qquad", "left", "right", "displaystyle", "limits", "phantom", "boxed", "fbox", "big",
+    "Big", "bigg", "Bigg", "middle",
 ];
 
 /// Commands whose argument is a name, and what stands before it in the symbol.
@@ -127,8 +115,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             return Ok(Some(Token::Letter(first)));
         }
-        for (sign, name) in [("<=", "le"), (">=", "ge"), ("!=", "ne"), ("≤", "le"), ("≥", "ge")]
-        {
+        for (sign, name) in [("<=", "le"), (">=", "ge"), ("!=", "ne"), ("≤", "le"), ("≥", "ge")] {
             if self.rest().starts_with(sign) {
                 self.at += sign.len();
                 return Ok(Some(Token::Command(name)));
@@ -143,8 +130,7 @@ impl<'a> Lexer<'a> {
 
     fn number(&mut self) -> Result<Token<'a>, ParseError> {
         let rest = self.rest().as_bytes();
-        let digits =
-            |from: usize| rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = |from: usize| rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let mut length = digits(0);
         if rest.get(length) == Some(&b'.') {
             let fraction = digits(length + 1);
