@@ -78,7 +78,7 @@ async fn the_judge_is_asked_about_what_the_library_finds_different() {
         assert_eq!(evaluations.map(Vec::len), prompts.as_ref().map(Vec::len), "{case}");
         for evaluation in evaluations.into_iter().flatten() {
             let keys: Vec<_> = evaluation.as_object().unwrap().keys().collect();
-            assert_eq!(keys, ["response", "responses_create_params"], "{case}");
+            assert_eq!(keys, ["responses_create_params", "response"], "{case}");
         }
         assert_eq!(court.bench.prompts(), prompts.unwrap_or_default(), "{case}");
         court.runtime.stop().await;
