@@ -25,7 +25,6 @@ mod determinant;
 pub mod equality;
 mod exact;
 pub mod expression;
-mod extraction;
 pub mod latex;
 mod normal;
 mod numeric;
@@ -33,6 +32,8 @@ mod order;
 pub mod plain;
 mod polynomial;
 mod printing;
+#[cfg(test)]
+mod properties;
 mod reals;
 
 use std::fmt;

@@ -5,9 +5,7 @@ use num_rational::BigRational;
 use num_traits::{One, Zero};
 
 use super::exact;
-use super::expression::{
-    Bound, BoundKind, Constant, Expression, Function, Limit, Side, Symbol,
-};
+use super::expression::{Bound, BoundKind, Constant, Expression, Function, Limit, Side, Symbol};
 use super::numeric::Steps;
 use super::polynomial;
 
@@ -118,7 +116,11 @@ fn derivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> Optio
                 let lower = Expression::Add(vec![exponent.clone(), Expression::integer(-1)]);
                 let lower = exact::rational(&lower).map_or(lower, Expression::Number);
                 let inner = derivative(base, variable, steps)?;
-                terms.push(Expression::Mul(vec![exponent.clone(), base.clone().power(lower), inner]));
+                terms.push(Expression::Mul(vec![
+                    exponent.clone(),
+                    base.clone().power(lower),
+                    inner,
+                ]));
             }
             if contains(exponent, variable) {
                 let logarithm = Expression::Function(Function::Log, vec![base.clone()]);
@@ -207,7 +209,9 @@ fn substituted(value: &Expression, variable: &Symbol, by: &Expression) -> Expres
         Expression::Power(sides) => {
             substituted(&sides[0], variable, by).power(substituted(&sides[1], variable, by))
         }
-        Expression::Function(function, arguments) => Expression::Function(*function, parts(arguments)),
+        Expression::Function(function, arguments) => {
+            Expression::Function(*function, parts(arguments))
+        }
         value => value.clone(),
     }
 }
@@ -228,7 +232,10 @@ fn antiderivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> O
         let term = |(degree, coefficient): (usize, &BigRational)| {
             let degree = BigRational::from_integer(BigInt::from(degree + 1));
             let coefficient = coefficient / &fraction.denominator[0] / &degree;
-            Expression::Mul(vec![Expression::Number(coefficient), itself().power(Expression::Number(degree))])
+            Expression::Mul(vec![
+                Expression::Number(coefficient),
+                itself().power(Expression::Number(degree)),
+            ])
         };
         return Some(Expression::Add(fraction.numerator.iter().enumerate().map(term).collect()));
     }
@@ -250,7 +257,11 @@ fn antiderivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> O
     }
 }
 
-fn of_linear_argument(value: &Expression, variable: &Symbol, steps: &mut Steps) -> Option<Expression> {
+fn of_linear_argument(
+    value: &Expression,
+    variable: &Symbol,
+    steps: &mut Steps,
+) -> Option<Expression> {
     let (argument, whole) = match value {
         Expression::Symbol(_) => (value, None),
         Expression::Power(sides) if !contains(&sides[1], variable) => (&sides[0], None),
@@ -259,7 +270,8 @@ fn of_linear_argument(value: &Expression, variable: &Symbol, steps: &mut Steps) 
         _ => return None,
     };
     let slope = derivative(argument, variable, steps)?;
-    let slope = if contains(&slope, variable) { exact_slope(argument, variable, steps)? } else { slope };
+    let slope =
+        if contains(&slope, variable) { exact_slope(argument, variable, steps)? } else { slope };
     let of = |function: Function| Expression::Function(function, vec![argument.clone()]);
     let result = match value {
         Expression::Power(sides) if whole.is_none() => {
@@ -288,7 +300,8 @@ fn of_linear_argument(value: &Expression, variable: &Symbol, steps: &mut Steps) 
 
 /// The slope of a linear polynomial.
 fn exact_slope(argument: &Expression, variable: &Symbol, steps: &mut Steps) -> Option<Expression> {
-    let fraction = polynomial::in_one_variable(argument, steps).filter(|found| found.variable == *variable)?;
+    let fraction =
+        polynomial::in_one_variable(argument, steps).filter(|found| found.variable == *variable)?;
     let linear = fraction.numerator.len() == 2 && fraction.denominator.len() == 1;
     linear.then(|| Expression::Number(&fraction.numerator[1] / &fraction.denominator[0]))
 }

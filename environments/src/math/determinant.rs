@@ -25,7 +25,8 @@ pub(super) fn written_out(matrix: Matrix) -> Expression {
     }
     let entry = |row: usize, column: usize| matrix.entries[row * rows + column].clone();
     let product = |columns: &[usize], negative: bool| {
-        let mut factors: Vec<Expression> = negative.then(|| Expression::integer(-1)).into_iter().collect();
+        let mut factors: Vec<Expression> =
+            negative.then(|| Expression::integer(-1)).into_iter().collect();
         factors.extend(columns.iter().enumerate().map(|(row, column)| entry(row, *column)));
         Expression::Mul(factors)
     };

@@ -58,6 +58,8 @@ mod sets;
 mod solutions;
 mod strict;
 mod symbols;
+#[cfg(test)]
+mod tests;
 
 use super::calculus;
 use super::expression::{Constant, Expression, Relation};
@@ -164,7 +166,9 @@ impl Comparison {
         }
         match (relations::is_relation(gold), relations::is_relation(predicted)) {
             (true, true) => return self.relations(gold, predicted),
-            (true, false) | (false, true) if !sets::is_collection(gold) && !sets::is_collection(predicted) => {
+            (true, false) | (false, true)
+                if !sets::is_collection(gold) && !sets::is_collection(predicted) =>
+            {
                 return false;
             }
             _ => {}

@@ -69,7 +69,8 @@ fn exact_root(value: &BigRational, degree: u32) -> Option<BigRational> {
         return None;
     }
     let (above, below) = (value.numer().nth_root(degree), value.denom().nth_root(degree));
-    let fits = Pow::pow(&above, degree) == *value.numer() && Pow::pow(&below, degree) == *value.denom();
+    let fits =
+        Pow::pow(&above, degree) == *value.numer() && Pow::pow(&below, degree) == *value.denom();
     fits.then(|| BigRational::new(above, below))
 }
 
@@ -86,7 +87,9 @@ fn function_of(function: Function, arguments: &[BigRational]) -> Option<BigRatio
         Function::Sign => first.signum(),
         Function::Factorial => {
             let count = integer(first)?.to_u32().filter(|count| *count <= FACTORIAL_MAX)?;
-            BigRational::from_integer((2..=count).fold(BigInt::one(), |product, factor| product * factor))
+            BigRational::from_integer(
+                (2..=count).fold(BigInt::one(), |product, factor| product * factor),
+            )
         }
         Function::Binomial => binomial(integer(first)?, integer(arguments.get(1)?)?)?,
         Function::Max => arguments.iter().max()?.clone(),
@@ -113,7 +116,8 @@ fn binomial(upper: &BigInt, lower: &BigInt) -> Option<BigRational> {
     if lower.is_negative() || (!upper.is_negative() && lower > upper) {
         return Some(BigRational::zero());
     }
-    let count = if upper.is_negative() { lower.clone() } else { lower.min(&(upper - lower)).clone() };
+    let count =
+        if upper.is_negative() { lower.clone() } else { lower.min(&(upper - lower)).clone() };
     let count = count.to_u32().filter(|count| *count <= FACTORIAL_MAX)?;
     if upper.bits() * u64::from(count) > BITS_MAX {
         return None;

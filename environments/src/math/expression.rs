@@ -11,8 +11,8 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
-/// The deepest nesting that a parser builds. The original's parser gives up near 60.
-pub const DEPTH_MAX: usize = 96;
+/// The deepest nesting that a parser builds. The original's parser needs minutes for less.
+pub const DEPTH_MAX: usize = 40;
 
 /// The longest integer that is read, in digits: Python refuses longer ones.
 pub const DIGITS_MAX: usize = 4300;
@@ -348,7 +348,9 @@ impl Matrix {
     #[must_use]
     pub fn transposed(&self) -> Self {
         let rows = self.rows();
-        let column = |column: usize| (0..rows).map(move |row| self.entries[row * self.columns + column].clone());
+        let column = |column: usize| {
+            (0..rows).map(move |row| self.entries[row * self.columns + column].clone())
+        };
         Self { columns: rows, entries: (0..self.columns).flat_map(column).collect() }
     }
 }

@@ -24,6 +24,8 @@
 mod functions;
 mod lists;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use super::expression::{DEPTH_MAX, DIGITS_MAX, Expression, Symbol};
@@ -147,12 +149,27 @@ fn plain_number(text: &str) -> Option<Expression> {
 /// Whether a text speaks of complex numbers, so that its symbols are not taken to be real.
 fn is_complex(text: &str) -> bool {
     const SIGNS: [&str; 14] = [
-        "\\mathbb{C}", "\\imath", "\\det", "\\operatorname{tr}", "\\tr", "\\operatorname{rank}",
-        "\\rank", "\\arg{", "\\Re", "\\Im", "\\operatorname{Re}", "\\operatorname{Im}", "\\text{Re}",
+        "\\mathbb{C}",
+        "\\imath",
+        "\\det",
+        "\\operatorname{tr}",
+        "\\tr",
+        "\\operatorname{rank}",
+        "\\rank",
+        "\\arg{",
+        "\\Re",
+        "\\Im",
+        "\\operatorname{Re}",
+        "\\operatorname{Im}",
+        "\\text{Re}",
         "\\text{Im}",
     ];
     let bytes = text.as_bytes();
-    let word = |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
+    let word = |at: usize| {
+        bytes
+            .get(at)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80)
+    };
     let alone = |at: usize| !word(at + 1) && (at == 0 || !word(at - 1));
     let unit = bytes.iter().enumerate().any(|(at, byte)| *byte == b'i' && alone(at));
     unit || (text.contains('\\') && SIGNS.iter().any(|sign| text.contains(sign)))

@@ -39,7 +39,9 @@ pub(super) enum Zeroness {
 pub(super) fn difference(left: &Expression, right: &Expression, steps: &mut Steps) -> Zeroness {
     let mut form = Form { generators: Vec::new(), steps };
     let quotients = form.quotient(left).and_then(|left| Some((left, form.quotient(right)?)));
-    let Some(((left, left_below), (right, right_below))) = quotients else { return Zeroness::Unknown };
+    let Some(((left, left_below), (right, right_below))) = quotients else {
+        return Zeroness::Unknown;
+    };
     let crossed = form.times(&left, &right_below).and_then(|left| {
         let mut right = form.times(&right, &left_below)?;
         right.values_mut().for_each(|coefficient| *coefficient = -&*coefficient);
@@ -48,7 +50,12 @@ pub(super) fn difference(left: &Expression, right: &Expression, steps: &mut Step
     match crossed {
         None => Zeroness::Unknown,
         Some(difference) if difference.is_empty() => Zeroness::Zero,
-        Some(_) if form.generators.iter().all(|generator| matches!(generator, Expression::Symbol(_))) => {
+        Some(_)
+            if form
+                .generators
+                .iter()
+                .all(|generator| matches!(generator, Expression::Symbol(_))) =>
+        {
             Zeroness::Nonzero
         }
         Some(_) => Zeroness::Unknown,
@@ -121,7 +128,8 @@ impl Form<'_> {
                     if below == total.1 {
                         total.0 = sum(total.0, above);
                     } else {
-                        let (left, right) = (self.times(&total.0, &below)?, self.times(&above, &total.1)?);
+                        let (left, right) =
+                            (self.times(&total.0, &below)?, self.times(&above, &total.1)?);
                         total = (sum(left, right), self.times(&total.1, &below)?);
                     }
                 }
@@ -243,7 +251,10 @@ impl Form<'_> {
                         continue;
                     }
                     if let Some(square) = self.square_of(*generator) {
-                        coefficient *= exact::power(&square, &BigRational::from_integer((*exponent / 2).into()))?;
+                        coefficient *= exact::power(
+                            &square,
+                            &BigRational::from_integer((*exponent / 2).into()),
+                        )?;
                         *exponent %= 2;
                     }
                 }

@@ -16,6 +16,8 @@ use std::cmp::Ordering;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
+#[cfg(test)]
+use num_traits::ToPrimitive;
 
 use super::expression::{Expression, Function, Symbol};
 use ball::{Ball, Bound, Problem};
@@ -183,7 +185,8 @@ pub(super) fn approximation(value: &Expression, steps: &mut Steps) -> Option<Big
                     return None;
                 }
                 if value.real.radius().magnitude() < -140 || value.real.is_exact() {
-                    return Ball::exact(value.real.mantissa().clone(), value.real.exponent()).as_rational();
+                    return Ball::exact(value.real.mantissa().clone(), value.real.exponent())
+                        .as_rational();
                 }
             }
             Err(Problem::Imprecise) => {}
@@ -240,7 +243,10 @@ impl Symbols {
         use Expression as E;
         match value {
             E::Symbol(symbol) => self.note(symbol, domain),
-            E::Function(Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm, parts) => {
+            E::Function(
+                Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm,
+                parts,
+            ) => {
                 parts.iter().for_each(|part| self.collect(part, Domain::Integers));
             }
             E::Add(parts) | E::Mul(parts) | E::Function(_, parts) | E::Applied(_, parts) => {
@@ -264,7 +270,11 @@ impl Symbols {
                 self.bound.pop();
             }
             E::Matrix(matrix) => matrix.entries.iter().for_each(|part| self.collect(part, domain)),
-            E::Set(parts) | E::Tuple(parts) | E::Union(parts) | E::Intersection(parts) | E::Chain(parts) => {
+            E::Set(parts)
+            | E::Tuple(parts)
+            | E::Union(parts)
+            | E::Intersection(parts)
+            | E::Chain(parts) => {
                 parts.iter().for_each(|part| self.collect(part, domain));
             }
             E::Interval(interval) => {
@@ -293,9 +303,7 @@ impl Symbols {
     fn point(&self, random: &mut Random, attempt: usize) -> Vec<(Symbol, Complex)> {
         let draw = |(symbol, integer): &(Symbol, bool)| {
             let value = match (integer, symbol.real) {
-                (true, _) => {
-                    Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0))
-                }
+                (true, _) => Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0)),
                 (false, true) => Complex::real(random.real(attempt == 0)),
                 (false, false) => Complex::new(random.real(false), random.real(false)),
             };
@@ -322,5 +330,99 @@ impl Random {
         let magnitude = Ball::exact(BigInt::from(self.next() | 1), -62);
         let negative = self.next() & 1 == 1;
         if negative && !positive { magnitude.negated() } else { magnitude }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::latex;
+
+    fn same(left: &str, right: &str) -> Sameness {
+        let read = |text| latex::parse(text).expect("the text is LaTeX");
+        compare(&read(left), &read(right), &mut Steps::new(STEPS_MAX))
+    }
+
+    #[test]
+    fn constants_have_the_digits_that_are_known_of_them() {
+        for (text, digits) in [
+            (
+                "\\pi",
+                "3.14159265358979323846264338327950288419716939937510582097494459230781640628",
+            ),
+            ("e", "2.71828182845904523536028747135266249775724709369995957496696762772407663035"),
+            (
+                "\\ln 2",
+                "0.69314718055994530941723212145817656807550013436025525412068000949339362196",
+            ),
+            (
+                "\\sqrt{2}",
+                "1.41421356237309504880168872420969807856967187537694807317667973799073247846",
+            ),
+            (
+                "\\sin(1)",
+                "0.84147098480789650665250232163029899962256306079837106567275170999191040439",
+            ),
+            (
+                "\\cos(1)",
+                "0.54030230586813971740093660744297660373231042061792222767009725538110039477",
+            ),
+            (
+                "\\arctan(2)",
+                "1.10714871779409050301706546017853704007004764540143264667653920743270411013",
+            ),
+            (
+                "\\cosh(1)",
+                "1.54308063481524377847790562075706168260152911236586370473740221471076906304",
+            ),
+            (
+                "\\ln(10)",
+                "2.30258509299404568401799145468436420760110148862877297603332790096757260967",
+            ),
+        ] {
+            let read = |text: &str| latex::parse(text).expect("the text is LaTeX");
+            let mut steps = Steps::new(STEPS_MAX);
+            let value = approximation(&read(text), &mut steps).expect("the value is real");
+            let Expression::Decimal(known) = read(digits) else { panic!("{digits} is a decimal") };
+            let error = (value - known.value).to_f64().expect("the error is small");
+            assert!(error.abs() < 1e-40, "{text} is off by {error}");
+        }
+    }
+
+    #[test]
+    fn identities_hold_at_all_points_and_near_misses_do_not() {
+        for (left, right) in [
+            ("e^{\\ln x}", "x"),
+            ("\\sin^2 x + \\cos^2 x", "1"),
+            ("\\tan x", "\\frac{\\sin x}{\\cos x}"),
+            ("\\cosh^2 x - \\sinh^2 x", "1"),
+            ("\\sin(3x)", "3\\sin x - 4\\sin^3 x"),
+            ("\\arcsin x + \\arccos x", "\\frac{\\pi}{2}"),
+            ("\\sinh(\\operatorname{arcsinh} x)", "x"),
+            ("\\tan(\\arctan(x))", "x"),
+            ("|x+yI|", "\\sqrt{x^2+y^2}"),
+            ("e^{Ix}", "\\cos x + I\\sin x"),
+            ("2^{x+y}", "2^x 2^y"),
+            ("16\\arctan(\\frac{1}{5}) - 4\\arctan(\\frac{1}{239})", "\\pi"),
+            ("\\sqrt[3]{2+\\sqrt{5}} - \\sqrt[3]{\\sqrt{5}-2}", "1"),
+        ] {
+            assert_eq!(same(left, right), Sameness::Same, "{left} and {right}");
+        }
+        for (left, right) in [
+            ("\\sqrt{x^2}", "x"),
+            ("\\ln(x^2)", "2\\ln x"),
+            ("e^{\\pi\\sqrt{163}}", "262537412640768744"),
+            ("x^{10^{6}}", "x^{10^{6}+1}"),
+            ("\\lfloor 10\\pi \\rfloor", "32"),
+        ] {
+            assert_eq!(same(left, right), Sameness::Apart, "{left} and {right}");
+        }
+    }
+
+    #[test]
+    fn zero_is_not_divided_by() {
+        assert_eq!(same("\\frac{x}{x-x}", "1"), Sameness::NoPoint);
+        assert_eq!(same("\\ln(\\sin(\\pi))", "1"), Sameness::NoPoint);
+        assert_eq!(same("\\frac{x^2-x}{x-1}", "x"), Sameness::Same);
     }
 }

@@ -12,7 +12,7 @@ use num_traits::{One, Signed, Zero};
 use super::expression::{Constant, Expression, Function, NumberSet, Relation};
 
 /// Where SymPy lists functions: a few before the others, then by name.
-const fn function_rank(function: Function) -> u8 {
+const fn function_rank(function: Function) -> u16 {
     match function {
         Function::Exp => 10,
         Function::Log => 11,
@@ -27,7 +27,7 @@ const fn function_rank(function: Function) -> u8 {
         Function::Re => 41,
         Function::Im => 42,
         Function::Arg => 43,
-        _ => 50,
+        _ => 10_000,
     }
 }
 
@@ -117,7 +117,7 @@ const fn relation_name(relation: Relation) -> &'static str {
 }
 
 /// The kind of an expression, as far as the order goes.
-fn class(value: &Expression) -> (u8, u8, &str) {
+fn class(value: &Expression) -> (u8, u16, &str) {
     use Expression as E;
     match value {
         E::Number(_) | E::Decimal(_) => (1, 0, "Number"),
@@ -131,7 +131,7 @@ fn class(value: &Expression) -> (u8, u8, &str) {
         E::Add(_) => (3, 1, "Add"),
         E::Power(_) => (3, 2, "Pow"),
         E::Function(function, _) => (4, function_rank(*function), function_name(*function)),
-        E::Applied(name, _) => (4, 50, name),
+        E::Applied(name, _) => (4, 0, name),
         E::Bound(_) => (5, 0, "Bound"),
         E::Limit(_) => (5, 0, "Limit"),
         E::Derivative { .. } => (5, 0, "Derivative"),
@@ -263,7 +263,7 @@ struct Term<'a> {
     term: &'a Expression,
     value: f64,
     imaginary: bool,
-    powers: Vec<(&'a Expression, Cow<'a, Expression>)>,
+    powers: Vec<(Cow<'a, Expression>, i64)>,
 }
 
 /// The terms of a sum in order: by falling powers of the symbols, then by rising numbers.
@@ -272,20 +272,20 @@ pub(super) fn ordered_terms(terms: &[Expression]) -> Vec<&Expression> {
         return pair;
     }
     let mut split: Vec<Term<'_>> = terms.iter().map(split_term).collect();
-    let mut bases: Vec<&Expression> =
-        split.iter().flat_map(|term| term.powers.iter().map(|(base, _)| *base)).collect();
-    bases.sort_by(|left, right| compare(left, right));
+    let mut bases: Vec<Expression> = split
+        .iter()
+        .flat_map(|term| term.powers.iter().map(|(base, _)| base.clone().into_owned()))
+        .collect();
+    bases.sort_by(compare);
     bases.dedup();
     split.sort_by(|left, right| {
         let exponent = |term: &Term<'_>, base: &Expression| {
-            let found = term.powers.iter().rev().find(|(own, _)| *own == base);
-            found.map_or(Cow::Owned(Expression::integer(0)), |(_, exponent)| {
-                Cow::Owned(exponent.as_ref().clone())
-            })
+            let found = term.powers.iter().rev().find(|(own, _)| &**own == base);
+            found.map_or(0, |(_, exponent)| *exponent)
         };
         bases
             .iter()
-            .map(|base| compare(&exponent(right, base), &exponent(left, base)))
+            .map(|base| exponent(right, base).cmp(&exponent(left, base)))
             .find(|order: &Ordering| order.is_ne())
             .unwrap_or_else(|| {
                 left.imaginary.cmp(&right.imaginary).then(left.value.total_cmp(&right.value))
@@ -298,14 +298,16 @@ pub(super) fn ordered_terms(terms: &[Expression]) -> Vec<&Expression> {
 fn number_less_product(terms: &[Expression]) -> Option<Vec<&Expression>> {
     let [first, second] = terms else { return None };
     let is_number = |value: &Expression| number_of(value).is_some();
-    let (number, product) = if is_number(first) { (first, second) } else { (second, first) };
+    let swapped = is_number(second) && !is_number(first);
+    let (number, product) = if swapped { (second, first) } else { (first, second) };
     let positive = match number {
         Expression::Constant(Constant::Pi | Constant::Euler) => true,
         number => number_of(number)?.is_positive(),
     };
     let Expression::Mul(factors) = product else { return None };
     let numeric = factors.iter().filter(|factor| is_number(factor)).collect::<Vec<_>>();
-    let negative = factors.len() == 2 && numeric.first().is_some_and(|factor| factor.is_negative_number());
+    let negative =
+        factors.len() == 2 && numeric.first().is_some_and(|factor| factor.is_negative_number());
     (positive && negative).then(|| vec![number, product])
 }
 
@@ -324,11 +326,41 @@ fn split_term(term: &Expression) -> Term<'_> {
             split.value *= value;
             continue;
         }
-        let (base, exponent) = base_and_exponent(factor);
-        let exponent = exponent.map_or(Cow::Owned(Expression::integer(1)), Cow::Borrowed);
-        split.powers.push((base, exponent));
+        split.powers.push(integer_power(factor));
     }
     split
+}
+
+/// A factor as an integer power: of a root if the exponent is a fraction, of itself if it is no number.
+fn integer_power(factor: &Expression) -> (Cow<'_, Expression>, i64) {
+    use num_traits::ToPrimitive;
+    if let Expression::Power(sides) = factor
+        && let Expression::Number(exponent) = &sides[1]
+        && let Some(times) = exponent.numer().to_i64()
+    {
+        if exponent.denom().is_one() {
+            return (Cow::Borrowed(&sides[0]), times);
+        }
+        let root = Expression::fraction(1, exponent.denom().clone());
+        return (Cow::Owned(sides[0].clone().power(root)), times);
+    }
+    (Cow::Borrowed(factor), 1)
+}
+
+/// How large an expression is, as SymPy counts when it orders relations.
+pub(super) fn size(value: &Expression) -> u64 {
+    match value {
+        Expression::Decimal(_) => 1,
+        value => 2 + parts_of(value).into_iter().map(size).sum::<u64>(),
+    }
+}
+
+fn parts_of(value: &Expression) -> Vec<&Expression> {
+    match value {
+        Expression::Power(sides) | Expression::Relation(_, sides) => sides.iter().collect(),
+        Expression::Add(parts) | Expression::Mul(parts) => parts.iter().collect(),
+        value => ordered_parts(value),
+    }
 }
 
 /// Roughly the value of an expression without symbols.
@@ -381,17 +413,4 @@ fn factorial(value: f64) -> Option<f64> {
         factor += 1.0;
     }
     Some(product)
-}
-
-/// Which of two values is greater; none if it is not known, as with symbols.
-pub(super) fn known(left: &Expression, right: &Expression) -> Option<Ordering> {
-    use Constant::{Infinity, NegativeInfinity};
-    use Expression as E;
-    match (left, right) {
-        (E::Number(left), E::Number(right)) => Some(left.cmp(right)),
-        (left, right) if left == right => Some(Ordering::Equal),
-        (E::Constant(Infinity), _) | (_, E::Constant(NegativeInfinity)) => Some(Ordering::Greater),
-        (E::Constant(NegativeInfinity), _) | (_, E::Constant(Infinity)) => Some(Ordering::Less),
-        _ => None,
-    }
 }

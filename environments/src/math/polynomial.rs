@@ -202,7 +202,11 @@ pub(super) fn real_zeros(polynomial: &Polynomial, steps: &mut Steps) -> Option<V
     Some(result)
 }
 
-fn quadratic_zeros(constant: &BigRational, slope: &BigRational, square: &BigRational) -> Vec<Expression> {
+fn quadratic_zeros(
+    constant: &BigRational,
+    slope: &BigRational,
+    square: &BigRational,
+) -> Vec<Expression> {
     let four = BigRational::from_integer(4.into());
     let two = BigRational::from_integer(2.into());
     let discriminant = slope * slope - four * constant * square;
@@ -227,7 +231,8 @@ fn quadratic_zeros(constant: &BigRational, slope: &BigRational, square: &BigRati
 /// A zero p/q, where p divides the constant and q the leading coefficient of the integer multiple.
 fn rational_zero(polynomial: &Polynomial, steps: &mut Steps) -> Option<BigRational> {
     let common = polynomial.iter().fold(BigInt::one(), |common, value| common.lcm(value.denom()));
-    let scaled = |value: &BigRational| (value * BigRational::from_integer(common.clone())).to_integer();
+    let scaled =
+        |value: &BigRational| (value * BigRational::from_integer(common.clone())).to_integer();
     let (first, last) = (scaled(polynomial.first()?), scaled(polynomial.last()?));
     let (above, below) = (divisors(&first)?, divisors(&last)?);
     for numerator in &above {
@@ -236,7 +241,8 @@ fn rational_zero(polynomial: &Polynomial, steps: &mut Steps) -> Option<BigRation
                 if !steps.spend(u64::try_from(polynomial.len()).unwrap_or(u64::MAX)) {
                     return None;
                 }
-                let candidate = BigRational::new(BigInt::from(*numerator) * sign, (*denominator).into());
+                let candidate =
+                    BigRational::new(BigInt::from(*numerator) * sign, (*denominator).into());
                 if value_at(polynomial, &candidate).is_zero() {
                     return Some(candidate);
                 }
@@ -248,8 +254,10 @@ fn rational_zero(polynomial: &Polynomial, steps: &mut Steps) -> Option<BigRation
 
 fn divisors(value: &BigInt) -> Option<Vec<u64>> {
     let value = value.magnitude().to_u64().filter(|value| *value <= DIVISIBLE_MAX && *value > 0)?;
-    let small: Vec<u64> =
-        (1..).take_while(|divisor| divisor * divisor <= value).filter(|divisor| value % divisor == 0).collect();
+    let small: Vec<u64> = (1..)
+        .take_while(|divisor| divisor * divisor <= value)
+        .filter(|divisor| value % divisor == 0)
+        .collect();
     let large: Vec<u64> = small.iter().map(|divisor| value / divisor).collect();
     Some([small, large].concat())
 }

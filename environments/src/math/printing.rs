@@ -94,7 +94,11 @@ fn sorted(parts: &[Expression]) -> String {
 
 fn set(elements: &[Expression]) -> String {
     let of_sets = elements.iter().any(|element| matches!(element, Expression::Set(_)));
-    if of_sets { format!("FiniteSet({})", sorted(elements)) } else { format!("{{{}}}", sorted(elements)) }
+    if of_sets {
+        format!("FiniteSet({})", sorted(elements))
+    } else {
+        format!("{{{}}}", sorted(elements))
+    }
 }
 
 fn sum(terms: &[Expression]) -> String {
@@ -191,6 +195,13 @@ fn product(factors: &[Expression]) -> String {
             }
             kept = rest;
         }
+        Some(Expression::Decimal(decimal)) if decimal.value.is_negative() => {
+            sign = "-";
+            let mut rest = factors.to_vec();
+            rest[0] =
+                Expression::Decimal(Decimal { value: -&decimal.value, digits: decimal.digits });
+            kept = rest;
+        }
         _ => {
             sign = "";
             kept = factors.to_vec();
@@ -202,7 +213,7 @@ fn product(factors: &[Expression]) -> String {
     if let [only] = kept.as_slice() {
         return match only {
             Expression::Add(_) => format!("{sign}({})", text(only)),
-            only => format!("{sign}{}", text(only)),
+            only => format!("{sign}{}", ordered_product(&[only], around)),
         };
     }
     let factors = if kept.iter().any(|factor| matches!(factor, Expression::Matrix(_))) {
@@ -256,7 +267,9 @@ fn ordered_product(factors: &[&Expression], around: Binding) -> String {
     let mut above = Vec::new();
     let mut below = Vec::new();
     for factor in factors {
-        if let Expression::Number(number) = factor {
+        if let Expression::Number(number) = factor
+            && !factors.iter().any(|factor| matches!(factor, Expression::Matrix(_)))
+        {
             if !number.numer().is_one() {
                 above.push(within(&Expression::integer(number.numer().clone()), around));
             }
@@ -271,7 +284,8 @@ fn ordered_product(factors: &[&Expression], around: Binding) -> String {
         };
         let inverse = exponent.as_integer().is_some_and(One::is_one);
         let printed = within(&raised(base.clone(), exponent), around);
-        let doubled = inverse && matches!(base, Expression::Mul(_) | Expression::Power(_))
+        let doubled = inverse
+            && matches!(base, Expression::Mul(_) | Expression::Power(_))
             && parts(base) != 1;
         below.push(if doubled { format!("({printed})") } else { printed });
     }
@@ -362,7 +376,8 @@ fn interval_text(interval: &Interval) -> String {
         (false, true) => ".Ropen",
         (false, false) => "",
     };
-    format!("Interval{form}({}, {})", text(&interval.start), text(&interval.end))
+    // The ends are shown as if each stood alone.
+    format!("Interval{form}({}, {})", interval.start, interval.end)
 }
 
 fn relation_text(relation: Relation, left: &Expression, right: &Expression) -> String {
@@ -386,7 +401,9 @@ fn chain(links: &[Expression]) -> String {
         }
     };
     let mut ordered: Vec<&Expression> = links.iter().collect();
-    ordered.sort_by(|left, right| order::compare(left, right));
+    ordered.sort_by(|left, right| {
+        order::size(left).cmp(&order::size(right)).then_with(|| order::compare(left, right))
+    });
     ordered.into_iter().map(link).collect::<Vec<_>>().join(" & ")
 }
 

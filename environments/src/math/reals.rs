@@ -40,7 +40,8 @@ pub(super) fn of_set(set: &Expression, steps: &mut Steps) -> Option<Reals> {
                 left_open: false,
                 right_open: false,
             };
-            if elements.iter().any(|element| is_infinite(element) || real(element, steps).is_none()) {
+            if elements.iter().any(|element| is_infinite(element) || real(element, steps).is_none())
+            {
                 return None;
             }
             joined(elements.iter().map(point).collect(), steps)
@@ -91,7 +92,11 @@ fn real(value: &Expression, steps: &mut Steps) -> Option<Ordering> {
 }
 
 /// Compares two numbers or infinities.
-pub(super) fn compare(left: &Expression, right: &Expression, steps: &mut Steps) -> Option<Ordering> {
+pub(super) fn compare(
+    left: &Expression,
+    right: &Expression,
+    steps: &mut Steps,
+) -> Option<Ordering> {
     use Constant::{Infinity, NegativeInfinity};
     match (left, right) {
         (left, right) if left == right => Some(Ordering::Equal),
@@ -208,7 +213,12 @@ fn intersection(left: &Reals, right: &Reals, steps: &mut Steps) -> Option<Reals>
                 Ordering::Greater => false,
             };
             if holds {
-                pieces.push(Interval { start: start.clone(), end: end.clone(), left_open, right_open });
+                pieces.push(Interval {
+                    start: start.clone(),
+                    end: end.clone(),
+                    left_open,
+                    right_open,
+                });
             }
         }
     }

@@ -22,7 +22,9 @@ pub(super) fn has_matrix(value: &Expression) -> bool {
 impl Comparison {
     /// Entry by entry.
     pub(super) fn matrices(&mut self, gold: &Expression, predicted: &Expression) -> bool {
-        let (Some(gold), Some(predicted)) = (computed(gold), computed(predicted)) else { return false };
+        let (Some(gold), Some(predicted)) = (computed(gold), computed(predicted)) else {
+            return false;
+        };
         gold.columns == predicted.columns
             && gold.entries.len() == predicted.entries.len()
             && gold
@@ -45,7 +47,8 @@ fn computed(value: &Expression) -> Option<Matrix> {
                     return None;
                 }
                 let pairs = sum.entries.into_iter().zip(term.entries);
-                sum.entries = pairs.map(|(left, right)| Expression::Add(vec![left, right])).collect();
+                sum.entries =
+                    pairs.map(|(left, right)| Expression::Add(vec![left, right])).collect();
             }
             Some(sum)
         }
@@ -68,7 +71,8 @@ fn computed(value: &Expression) -> Option<Matrix> {
         }
         Expression::Power(sides) => {
             let base = computed(&sides[0])?;
-            let times = sides[1].as_integer()?.to_u32().filter(|times| (1..=POWER_MAX).contains(times))?;
+            let times =
+                sides[1].as_integer()?.to_u32().filter(|times| (1..=POWER_MAX).contains(times))?;
             let mut power = base.clone();
             for _ in 1..times {
                 power = multiplied(&power, &base)?;

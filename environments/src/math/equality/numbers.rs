@@ -19,7 +19,8 @@ impl Comparison {
         }
         if has_infinity(gold) || has_infinity(predicted) {
             let direction = infinite_direction(gold, &mut self.steps);
-            return direction.is_some() && direction == infinite_direction(predicted, &mut self.steps);
+            return direction.is_some()
+                && direction == infinite_direction(predicted, &mut self.steps);
         }
         let numeric = is_number(gold) || is_number(predicted);
         let decimal = is_decimal(gold) || is_decimal(predicted);
@@ -56,7 +57,8 @@ impl Comparison {
 
 /// A number as a double, then rounded to six decimals: in millionths.
 fn at_six_decimals(value: &BigRational) -> BigInt {
-    let double = value.to_f64().filter(|double| double.abs() < 1e15).and_then(BigRational::from_f64);
+    let double =
+        value.to_f64().filter(|double| double.abs() < 1e15).and_then(BigRational::from_f64);
     let value = double.as_ref().unwrap_or(value);
     let scaled = value * BigRational::from_integer(BigInt::from(1_000_000));
     let (below, half) = (scaled.floor(), BigRational::new(1.into(), 2.into()));

@@ -48,9 +48,10 @@ fn collapsed(value: &Expression) -> Cow<'_, Expression> {
     let Expression::Chain(links) = value else { return Cow::Borrowed(value) };
     let first = links.first().and_then(sides).filter(|_| is_equation(value));
     match (first, last_right(value)) {
-        (Some((_, left, _)), Some(right)) if is_symbolic(left) => {
-            Cow::Owned(Expression::Relation(Relation::Equal, Box::new([left.clone(), right.clone()])))
-        }
+        (Some((_, left, _)), Some(right)) if is_symbolic(left) => Cow::Owned(Expression::Relation(
+            Relation::Equal,
+            Box::new([left.clone(), right.clone()]),
+        )),
         _ => Cow::Borrowed(value),
     }
 }

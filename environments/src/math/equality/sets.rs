@@ -35,7 +35,8 @@ struct List<'a> {
 impl Comparison {
     pub(super) fn collections(&mut self, gold: &Expression, predicted: &Expression) -> bool {
         let (gold, predicted) = (wrapped(gold), wrapped(predicted));
-        if let (Expression::Interval(gold), Expression::Interval(predicted)) = (&*gold, &*predicted) {
+        if let (Expression::Interval(gold), Expression::Interval(predicted)) = (&*gold, &*predicted)
+        {
             return self.intervals(gold, predicted);
         }
         if let (Some(gold), Some(predicted)) = (list(&gold), list(&predicted))
@@ -112,7 +113,10 @@ impl Comparison {
 }
 
 /// The elements by rising value, and whether all of them have one.
-fn sorted<'a>(elements: &[&'a Expression], steps: &mut numeric::Steps) -> (Vec<&'a Expression>, bool) {
+fn sorted<'a>(
+    elements: &[&'a Expression],
+    steps: &mut numeric::Steps,
+) -> (Vec<&'a Expression>, bool) {
     let mut keyed: Vec<(Option<f64>, &Expression)> =
         elements.iter().map(|element| (key(element, steps), *element)).collect();
     keyed.sort_by(|(left, first), (right, second)| match (left, right) {
@@ -126,7 +130,11 @@ fn sorted<'a>(elements: &[&'a Expression], steps: &mut numeric::Steps) -> (Vec<&
 }
 
 fn wrapped(value: &Expression) -> Cow<'_, Expression> {
-    if is_collection(value) { Cow::Borrowed(value) } else { Cow::Owned(Expression::Set(vec![value.clone()])) }
+    if is_collection(value) {
+        Cow::Borrowed(value)
+    } else {
+        Cow::Owned(Expression::Set(vec![value.clone()]))
+    }
 }
 
 /// The elements of a finite collection. An open interval may be a pair as well.

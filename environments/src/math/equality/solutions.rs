@@ -1,7 +1,9 @@
 //! What solves equations and inequalities.
 
 use super::Options;
-use crate::math::expression::{Constant, Expression, Function, Interval, NumberSet, Relation, Symbol};
+use crate::math::expression::{
+    Constant, Expression, Function, Interval, NumberSet, Relation, Symbol,
+};
 use crate::math::numeric::{self, Steps};
 use crate::math::polynomial::{self, Fraction};
 use crate::math::reals::{self, Reals};
@@ -33,7 +35,12 @@ fn as_expression(set: Reals) -> Expression {
     }
 }
 
-fn of_sides(kind: Relation, left: &Expression, right: &Expression, steps: &mut Steps) -> Option<Reals> {
+fn of_sides(
+    kind: Relation,
+    left: &Expression,
+    right: &Expression,
+    steps: &mut Steps,
+) -> Option<Reals> {
     if let Some(inner) = absolute_value(left).or_else(|| absolute_value(right)).cloned() {
         return of_cases(kind, left, right, &inner, steps);
     }
@@ -48,7 +55,11 @@ fn of_sides(kind: Relation, left: &Expression, right: &Expression, steps: &mut S
     let zeros = polynomial::real_zeros(&fraction.numerator, steps)?;
     let poles = polynomial::real_zeros(&fraction.denominator, steps)?;
     let mut marks: Vec<(Expression, bool)> = Vec::new();
-    for (point, is_pole) in zeros.into_iter().map(|zero| (zero, false)).chain(poles.into_iter().map(|pole| (pole, true))) {
+    for (point, is_pole) in zeros
+        .into_iter()
+        .map(|zero| (zero, false))
+        .chain(poles.into_iter().map(|pole| (pole, true)))
+    {
         let mut at = marks.len();
         while at > 0 && reals::compare(&point, &marks[at - 1].0, steps)?.is_lt() {
             at -= 1;
@@ -95,7 +106,9 @@ fn without_absolute_value(value: &Expression, inner: &Expression, by: &Expressio
         parts.iter().map(|part| without_absolute_value(part, inner, by)).collect()
     };
     match value {
-        Expression::Function(Function::Abs, arguments) if arguments.first() == Some(inner) => by.clone(),
+        Expression::Function(Function::Abs, arguments) if arguments.first() == Some(inner) => {
+            by.clone()
+        }
         Expression::Add(parts) => Expression::Add(replace(parts)),
         Expression::Mul(parts) => Expression::Mul(replace(parts)),
         Expression::Power(sides) => {
@@ -131,8 +144,15 @@ fn of_cases(
 }
 
 /// The solutions of a relation of a variable to a number.
-fn of_bound(kind: Relation, left: &Expression, right: &Expression, steps: &mut Steps) -> Option<Reals> {
-    if !matches!(left, Expression::Symbol(_)) || matches!(kind, Relation::NotEqual | Relation::Equal) {
+fn of_bound(
+    kind: Relation,
+    left: &Expression,
+    right: &Expression,
+    steps: &mut Steps,
+) -> Option<Reals> {
+    if !matches!(left, Expression::Symbol(_))
+        || matches!(kind, Relation::NotEqual | Relation::Equal)
+    {
         return None;
     }
     numeric::sign(right, steps)?;
@@ -149,7 +169,11 @@ fn of_bound(kind: Relation, left: &Expression, right: &Expression, steps: &mut S
 }
 
 /// A rational number between two ends, of which each may be infinite.
-fn between(start: &Expression, end: &Expression, steps: &mut Steps) -> Option<num_rational::BigRational> {
+fn between(
+    start: &Expression,
+    end: &Expression,
+    steps: &mut Steps,
+) -> Option<num_rational::BigRational> {
     use num_rational::BigRational;
     let one = BigRational::from_integer(1.into());
     let mut value = |end: &Expression| match end {
@@ -207,6 +231,8 @@ pub(super) fn same_zeros(
         && !first.is_empty()
         && first.len() == second.len()
         && first.iter().all(|zero| {
-            second.iter().any(|other| reals::compare(zero, other, steps).is_some_and(std::cmp::Ordering::is_eq))
+            second.iter().any(|other| {
+                reals::compare(zero, other, steps).is_some_and(std::cmp::Ordering::is_eq)
+            })
         })
 }

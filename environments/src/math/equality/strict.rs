@@ -23,9 +23,9 @@ fn runs(value: &Expression) -> bool {
         | Expression::Intersection(parts)
         | Expression::Tuple(parts)
         | Expression::Chain(parts) => any(parts),
-        Expression::Power(sides) | Expression::Complement(sides) | Expression::Relation(_, sides) => {
-            any(&sides[..])
-        }
+        Expression::Power(sides)
+        | Expression::Complement(sides)
+        | Expression::Relation(_, sides) => any(&sides[..]),
         Expression::Bound(bound) => &*bound.variable.name == "i" || runs(&bound.body),
         Expression::Limit(limit) => &*limit.variable.name == "i" || runs(&limit.body),
         Expression::Derivative { body, variable, .. } => &*variable.name == "i" || runs(body),
@@ -40,8 +40,11 @@ fn runs(value: &Expression) -> bool {
 }
 
 fn rewritten(value: &Expression, runs: bool) -> Expression {
-    let parts = |parts: &[Expression]| parts.iter().map(|part| rewritten(part, runs)).collect::<Vec<_>>();
-    let sides = |sides: &[Expression; 2]| Box::new([rewritten(&sides[0], runs), rewritten(&sides[1], runs)]);
+    let parts =
+        |parts: &[Expression]| parts.iter().map(|part| rewritten(part, runs)).collect::<Vec<_>>();
+    let sides = |sides: &[Expression; 2]| {
+        Box::new([rewritten(&sides[0], runs), rewritten(&sides[1], runs)])
+    };
     match value {
         Expression::Symbol(symbol) if !runs && &*symbol.name == "i" => {
             Expression::Constant(Constant::ImaginaryUnit)
@@ -53,7 +56,9 @@ fn rewritten(value: &Expression, runs: bool) -> Expression {
             let [base, exponent] = *sides(pair);
             real_root(&base, &exponent).unwrap_or_else(|| base.power(exponent))
         }
-        Expression::Function(function, arguments) => Expression::Function(*function, parts(arguments)),
+        Expression::Function(function, arguments) => {
+            Expression::Function(*function, parts(arguments))
+        }
         Expression::Applied(name, arguments) => Expression::Applied(name.clone(), parts(arguments)),
         Expression::Set(elements) => Expression::Set(parts(elements)),
         Expression::Tuple(elements) => Expression::Tuple(parts(elements)),
@@ -88,7 +93,11 @@ fn rewritten(value: &Expression, runs: bool) -> Expression {
         Expression::Derivative { body, variable, order } => {
             let mut variable = variable.clone();
             variable.real = true;
-            Expression::Derivative { body: Box::new(rewritten(body, runs)), variable, order: *order }
+            Expression::Derivative {
+                body: Box::new(rewritten(body, runs)),
+                variable,
+                order: *order,
+            }
         }
         Expression::Number(_)
         | Expression::Decimal(_)
@@ -99,7 +108,9 @@ fn rewritten(value: &Expression, runs: bool) -> Expression {
 
 /// An odd root of a negative number, as the negative of the root.
 fn real_root(base: &Expression, exponent: &Expression) -> Option<Expression> {
-    let (Expression::Number(base), Expression::Number(exponent)) = (base, exponent) else { return None };
+    let (Expression::Number(base), Expression::Number(exponent)) = (base, exponent) else {
+        return None;
+    };
     let odd = exponent.denom().bit(0) && !exponent.denom().is_one();
     if !base.is_negative() || !odd {
         return None;

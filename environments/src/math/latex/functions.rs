@@ -2,17 +2,18 @@
 
 use num_bigint::BigInt;
 use num_integer::Integer;
-use num_traits::{One, Signed};
+use num_traits::{One, Signed, Zero};
 
 use super::terms::{Application, Exponent, Functions, is_function, is_symbol, quotient, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::determinant;
+use crate::math::exact;
 use crate::math::expression::{
     Bound, BoundKind, Constant, Expression, Function, Limit, Matrix, NumberSet, Side, Symbol,
 };
 
-/// The largest upper index of a binomial coefficient that is computed when read.
+/// The largest lower index of a binomial coefficient that is computed when read.
 const BINOMIAL_MAX: u32 = 1000;
 
 /// Functions of one argument that are written before it.
@@ -128,7 +129,11 @@ impl Parser<'_> {
             return Ok(Expression::Constant(Constant::Euler));
         }
         Ok(match self.exponent()? {
-            Exponent::Value(exponent) => Expression::Function(Function::Exp, vec![exponent]),
+            Exponent::Value(exponent) => match exponent.as_integer() {
+                Some(exponent) if exponent.is_zero() => Expression::integer(1),
+                Some(exponent) if exponent.is_one() => Expression::Constant(Constant::Euler),
+                _ => Expression::Function(Function::Exp, vec![exponent]),
+            },
             Exponent::Degree | Exponent::Transpose => Expression::Constant(Constant::Euler),
         })
     }
@@ -189,7 +194,9 @@ impl Parser<'_> {
         }
         let power = self.function_power()?;
         let argument = self.argument()?;
-        if power == Some(Expression::integer(-1)) && let Some(inverse) = inverse(function) {
+        if power == Some(Expression::integer(-1))
+            && let Some(inverse) = inverse(function)
+        {
             return Ok(Expression::Function(inverse, vec![argument]));
         }
         Ok(raised(Expression::Function(function, vec![argument]), power))
@@ -434,7 +441,10 @@ impl Parser<'_> {
         self.expect('_')?;
         self.expect('{')?;
         let variable = self.variable()?;
-        if !["to", "rightarrow", "Rightarrow", "longrightarrow"].iter().any(|to| self.accept_command(to)) {
+        if !["to", "rightarrow", "Rightarrow", "longrightarrow"]
+            .iter()
+            .any(|to| self.accept_command(to))
+        {
             return Err(self.unexpected());
         }
         let point = self.limit_point()?;
@@ -532,17 +542,17 @@ fn raised(value: Expression, power: Option<Expression>) -> Expression {
 
 /// A binomial coefficient, computed if it is a small number.
 pub(super) fn binomial(upper: Expression, lower: Expression) -> Expression {
-    let small = |value: &Expression| {
-        value.as_integer().and_then(|value| u32::try_from(value).ok()).filter(|value| *value <= BINOMIAL_MAX)
-    };
-    let (Some(n), Some(k)) = (small(&upper), small(&lower)) else {
-        return Expression::Function(Function::Binomial, vec![upper, lower]);
-    };
-    if k > n {
-        return Expression::integer(0);
+    match lower.as_integer() {
+        Some(count) if count.is_zero() => return Expression::integer(1),
+        Some(count) if count.is_one() => return upper,
+        _ => {}
     }
-    let step = |value: BigInt, index: u32| value * (n - index) / (index + 1);
-    Expression::integer((0..k.min(n - k)).fold(BigInt::one(), step))
+    let small = lower.as_integer().is_some_and(|count| count.magnitude() <= &BINOMIAL_MAX.into());
+    let coefficient = Expression::Function(Function::Binomial, vec![upper, lower]);
+    match exact::rational(&coefficient) {
+        Some(value) if small => Expression::Number(value),
+        _ => coefficient,
+    }
 }
 
 impl Expression {

@@ -7,7 +7,11 @@ use super::terms::{is_symbol, negated, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::expression::{Expression, Interval, NumberSet, Relation};
-use crate::math::order;
+use crate::math::numeric::Steps;
+use crate::math::reals;
+
+/// How much work is spent on which end of an interval is greater.
+const ORDER_STEPS: u64 = 2000;
 
 /// A list between brackets or of the whole text, by semicolons and then by commas.
 struct List {
@@ -56,7 +60,9 @@ impl Parser<'_> {
             let item = self.relations()?;
             let last = groups.len() - 1;
             match item {
-                Expression::Set(pair) if std::mem::take(&mut self.plus_minus) && !self.is_alone(&groups) => {
+                Expression::Set(pair)
+                    if std::mem::take(&mut self.plus_minus) && !self.is_alone(&groups) =>
+                {
                     groups[last].extend(pair);
                 }
                 item => groups[last].push(item),
@@ -162,7 +168,7 @@ impl Parser<'_> {
         if sign(self) {
             let value = scalar(self.sum()?, "pm")?;
             self.plus_minus = true;
-            return Ok(Expression::Set(vec![negated(value.clone()), value]));
+            return Ok(Expression::Set(vec![less(value.clone()), value]));
         }
         let left = self.sum()?;
         if !sign(self) {
@@ -171,8 +177,8 @@ impl Parser<'_> {
         let left = scalar(left, "pm")?;
         let right = scalar(self.sum()?, "pm")?;
         self.plus_minus = true;
-        let less = Expression::Add(vec![left.clone(), negated(right.clone())]);
-        Ok(Expression::Set(vec![Expression::Add(vec![left, right]), less]))
+        let lower = Expression::Add(vec![left.clone(), less(right.clone())]);
+        Ok(Expression::Set(vec![Expression::Add(vec![left, right]), lower]))
     }
 
     /// Round or square brackets: a value, an interval or a tuple.
@@ -242,7 +248,10 @@ impl Parser<'_> {
         let first = token(at);
         at += 1;
         let simple = match first {
-            Some(Token::Number(_)) => true,
+            Some(Token::Number(_)) => {
+                at += usize::from(token(at) == Some(&Token::Sign('%')));
+                return token(at) == Some(&Token::Sign(')')) || self.has_comma_ahead();
+            }
             Some(Token::Letter('e')) => false,
             Some(Token::Letter(_) | Token::Name(_)) => true,
             Some(Token::Command(name)) => is_symbol(name) || matches!(*name, "pi" | "infty"),
@@ -275,7 +284,9 @@ impl Parser<'_> {
         for spanned in &self.tokens[self.at..self.end] {
             match spanned.token {
                 Token::Sign('(' | '[' | '{') | Token::Command("{") => depth += 1,
-                Token::Sign(')' | ']' | '}') | Token::Command("}") => depth = depth.saturating_sub(1),
+                Token::Sign(')' | ']' | '}') | Token::Command("}") => {
+                    depth = depth.saturating_sub(1)
+                }
                 Token::Sign(',' | ';') if depth == 1 => return true,
                 _ => {}
             }
@@ -289,6 +300,19 @@ impl Parser<'_> {
 
 const fn is_relation(value: &Expression) -> bool {
     matches!(value, Expression::Relation(..) | Expression::Chain(_))
+}
+
+/// The value with a minus, which a number in front takes up unless it is a decimal.
+fn less(value: Expression) -> Expression {
+    match value {
+        Expression::Decimal(_) => Expression::Mul(vec![Expression::integer(-1), value]),
+        Expression::Mul(mut factors) if factors[0].as_integer().is_some() => {
+            let first = std::mem::replace(&mut factors[0], Expression::integer(1));
+            factors[0] = negated(first);
+            Expression::Mul(factors)
+        }
+        value => negated(value),
+    }
 }
 
 /// Relations that follow each other; a single one is itself.
@@ -348,7 +372,7 @@ fn set(value: Expression) -> Result<Expression, ParseError> {
 /// The interval between two ends, or what stands for it when they are in the wrong order.
 fn interval(elements: Vec<Expression>, left_open: bool, right_open: bool) -> Option<Expression> {
     let [start, end] = <[Expression; 2]>::try_from(elements).ok()?;
-    let order = order::known(&end, &start);
+    let order = reals::compare(&end, &start, &mut Steps::new(ORDER_STEPS));
     let point = order == Some(Ordering::Equal);
     Some(match order {
         Some(Ordering::Less) if left_open == right_open => Expression::Tuple(vec![start, end]),

@@ -9,12 +9,63 @@ use crate::math::expression::{Constant, Expression, Function, Symbol};
 
 /// Names of symbols that are commands. The case of the first letter is dropped.
 const GREEK: [&str; 57] = [
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
-    "mu", "nu", "xi", "omicron", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
-    "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
-    "varepsilon", "vartheta", "varpi", "varrho", "varsigma", "varphi", "hbar", "ell", "wp", "Re",
-    "Im", "nabla", "triangle", "angle", "prime", "imath", "jmath", "varnothing", "surd", "square",
-    "sharp", "flat", "natural",
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+    "Gamma",
+    "Delta",
+    "Theta",
+    "Lambda",
+    "Xi",
+    "Pi",
+    "Sigma",
+    "Upsilon",
+    "Phi",
+    "Psi",
+    "Omega",
+    "varepsilon",
+    "vartheta",
+    "varpi",
+    "varrho",
+    "varsigma",
+    "varphi",
+    "hbar",
+    "ell",
+    "wp",
+    "Re",
+    "Im",
+    "nabla",
+    "triangle",
+    "angle",
+    "prime",
+    "imath",
+    "jmath",
+    "varnothing",
+    "surd",
+    "square",
+    "sharp",
+    "flat",
+    "natural",
 ];
 
 /// Whether functions may stand in a product, or end it.
@@ -117,9 +168,7 @@ impl Parser<'_> {
             None | Some(Token::End) => false,
             Some(Token::NumberSet(_)) => false,
             Some(Token::Number(_) | Token::Name(_) | Token::Begin(_)) => true,
-            Some(Token::Letter('e')) => {
-                functions == Functions::Allowed || self.peek_at(1) != Some(&Token::Sign('^'))
-            }
+            Some(Token::Letter('e')) => functions == Functions::Allowed,
             Some(Token::Letter(_)) => true,
             Some(Token::Sign('|')) => self.bars == 0,
             Some(Token::Sign(sign)) => "([{".contains(*sign),
@@ -179,7 +228,9 @@ impl Parser<'_> {
                 self.at += 2;
                 return Ok(Exponent::Transpose);
             }
-            if (self.next_is('+') || self.next_is('-')) && self.peek_at(1) == Some(&Token::Sign('}')) {
+            if (self.next_is('+') || self.next_is('-'))
+                && self.peek_at(1) == Some(&Token::Sign('}'))
+            {
                 return Err(self.unexpected());
             }
             let value = self.nested(Self::sum)?;
@@ -281,7 +332,10 @@ impl Parser<'_> {
         let plain = |token: Option<&Token<'_>>| {
             matches!(token, Some(Token::Letter('T') | Token::Command("circ")))
         };
-        plain(next) || (next == Some(&Token::Sign('{')) && plain(after) && self.peek_at(3) == Some(&Token::Sign('}')))
+        plain(next)
+            || (next == Some(&Token::Sign('{'))
+                && plain(after)
+                && self.peek_at(3) == Some(&Token::Sign('}')))
     }
 
     /// The symbol that the next token names, and the name as a function, which keeps its case.
@@ -314,7 +368,9 @@ impl Parser<'_> {
     fn differential(&mut self) -> Symbol {
         let name = match self.peek() {
             Some(Token::Letter(letter)) => format!("d{}", letter.to_ascii_lowercase()),
-            Some(Token::Command(name)) if is_symbol(name) => format!("d{}", name.to_ascii_lowercase()),
+            Some(Token::Command(name)) if is_symbol(name) => {
+                format!("d{}", name.to_ascii_lowercase())
+            }
             _ => return self.symbol("d"),
         };
         self.at += 1;
@@ -379,8 +435,20 @@ fn is_plain_command(name: &str) -> bool {
     is_symbol(name)
         || matches!(
             name,
-            "pi" | "infty" | "frac" | "dfrac" | "tfrac" | "cfrac" | "binom" | "dbinom" | "tbinom"
-                | "lfloor" | "lceil" | "floor" | "ceil" | "lvert" | "{"
+            "pi" | "infty"
+                | "frac"
+                | "dfrac"
+                | "tfrac"
+                | "cfrac"
+                | "binom"
+                | "dbinom"
+                | "tbinom"
+                | "lfloor"
+                | "lceil"
+                | "floor"
+                | "ceil"
+                | "lvert"
+                | "{"
         )
 }
 
@@ -388,17 +456,30 @@ pub(super) fn is_function(name: &str) -> bool {
     super::functions::simple_function(name).is_some()
         || matches!(
             name,
-            "log" | "ln" | "exp" | "sqrt" | "sum" | "prod" | "int" | "lim" | "max" | "min" | "gcd"
-                | "lcm" | "det" | "tr" | "rank"
+            "log"
+                | "ln"
+                | "exp"
+                | "sqrt"
+                | "sum"
+                | "prod"
+                | "int"
+                | "lim"
+                | "max"
+                | "min"
+                | "gcd"
+                | "lcm"
+                | "det"
+                | "tr"
+                | "rank"
         )
 }
 
 /// A value that can be calculated with. A set of one element is the braces around it.
 pub(super) fn scalar(value: Expression, operation: &'static str) -> Result<Expression, ParseError> {
     match value {
-        Expression::Set(mut elements) if elements.len() == 1 => {
-            elements.pop().map_or(Err(ParseError::Operands { operation }), |element| scalar(element, operation))
-        }
+        Expression::Set(mut elements) if elements.len() == 1 => elements
+            .pop()
+            .map_or(Err(ParseError::Operands { operation }), |element| scalar(element, operation)),
         value if value.is_collection() => Err(ParseError::Operands { operation }),
         value => Ok(value),
     }
@@ -432,8 +513,12 @@ pub(super) fn negated(value: Expression) -> Expression {
             decimal.value = -decimal.value;
             Expression::Decimal(decimal)
         }
-        Expression::Constant(Constant::Infinity) => Expression::Constant(Constant::NegativeInfinity),
-        Expression::Constant(Constant::NegativeInfinity) => Expression::Constant(Constant::Infinity),
+        Expression::Constant(Constant::Infinity) => {
+            Expression::Constant(Constant::NegativeInfinity)
+        }
+        Expression::Constant(Constant::NegativeInfinity) => {
+            Expression::Constant(Constant::Infinity)
+        }
         value => multiplied(Expression::integer(-1), value),
     }
 }

@@ -1,6 +1,8 @@
 //! LaTeX cut into tokens.
 
 use super::ParseError;
+use super::functions::simple_function;
+use super::terms::is_symbol;
 use crate::math::expression::NumberSet;
 
 /// A piece of LaTeX.
@@ -34,13 +36,30 @@ pub(super) struct Spanned<'a> {
 
 /// Commands that only space or size what follows.
 const IGNORED: [&str; 14] = [
-    "quad", "qquad", "left", "right", "displaystyle", "limits", "phantom", "boxed", "fbox", "big",
-    "Big", "bigg", "Bigg", "middle",
+    "quad",
+    "qquad",
+    "left",
+    "right",
+    "displaystyle",
+    "limits",
+    "phantom",
+    "boxed",
+    "fbox",
+    "big",
+    "Big",
+    "bigg",
+    "Bigg",
+    "middle",
 ];
 
 /// Commands whose argument is a name, and what stands before it in the symbol.
-const NAMED: [(&str, Option<&str>); 24] = [
+const NAMED: [(&str, Option<&str>); 29] = [
     ("text", None),
+    ("textbf", None),
+    ("textit", None),
+    ("textrm", None),
+    ("textnormal", None),
+    ("mbox", None),
     ("mathrm", Some("math")),
     ("mathbf", Some("math")),
     ("mathit", Some("math")),
@@ -65,6 +84,77 @@ const NAMED: [(&str, Option<&str>); 24] = [
     ("grave", Some("grave")),
     ("mathring", Some("mathring")),
 ];
+
+/// Commands that mean something beside symbols, functions and those with a name as their argument.
+const OTHERS: [&str; 58] = [
+    "frac",
+    "dfrac",
+    "tfrac",
+    "cfrac",
+    "sqrt",
+    "binom",
+    "dbinom",
+    "tbinom",
+    "choose",
+    "log",
+    "ln",
+    "exp",
+    "max",
+    "min",
+    "gcd",
+    "lcm",
+    "lfloor",
+    "rfloor",
+    "lceil",
+    "rceil",
+    "floor",
+    "ceil",
+    "lvert",
+    "rvert",
+    "vert",
+    "sum",
+    "prod",
+    "int",
+    "lim",
+    "det",
+    "emptyset",
+    "infty",
+    "pi",
+    "cdot",
+    "times",
+    "div",
+    "mod",
+    "pm",
+    "mp",
+    "le",
+    "leq",
+    "leqslant",
+    "ge",
+    "geq",
+    "geqslant",
+    "ne",
+    "neq",
+    "equiv",
+    "approx",
+    "in",
+    "notin",
+    "cup",
+    "cap",
+    "setminus",
+    "to",
+    "rightarrow",
+    "circ",
+    "partial",
+];
+
+fn is_known(name: &str) -> bool {
+    OTHERS.contains(&name)
+        || is_symbol(name)
+        || simple_function(name).is_some()
+        || NAMED.iter().any(|(command, _)| *command == name)
+        || ["mathbb", "begin", "end", "operatorname", "lt", "gt"].contains(&name)
+        || ["lgroup", "rgroup", "lbrack", "rbrack", "lbrace", "rbrace"].contains(&name)
+}
 
 /// Cuts a text into tokens.
 pub(super) fn tokenize(source: &str) -> Result<Vec<Spanned<'_>>, ParseError> {
@@ -115,7 +205,8 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             return Ok(Some(Token::Letter(first)));
         }
-        for (sign, name) in [("<=", "le"), (">=", "ge"), ("!=", "ne"), ("≤", "le"), ("≥", "ge")] {
+        for (sign, name) in [("<=", "le"), (">=", "ge"), ("!=", "ne"), ("≤", "le"), ("≥", "ge")]
+        {
             if self.rest().starts_with(sign) {
                 self.at += sign.len();
                 return Ok(Some(Token::Command(name)));
@@ -130,7 +221,8 @@ impl<'a> Lexer<'a> {
 
     fn number(&mut self) -> Result<Token<'a>, ParseError> {
         let rest = self.rest().as_bytes();
-        let digits = |from: usize| rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits =
+            |from: usize| rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let mut length = digits(0);
         if rest.get(length) == Some(&b'.') {
             let fraction = digits(length + 1);
@@ -154,7 +246,11 @@ impl<'a> Lexer<'a> {
         if letters == 0 {
             return self.escaped();
         }
-        let name = &self.take(1 + letters)[1..];
+        // A known command may be followed by letters without a space: `\alphax`.
+        let word = &self.rest()[1..=letters];
+        let known = if IGNORED.contains(&word) { Some(letters) } else { None };
+        let known = known.or_else(|| (1..=letters).rev().find(|length| is_known(&word[..*length])));
+        let name = &self.take(1 + known.unwrap_or(letters))[1..];
         if IGNORED.contains(&name) {
             return Ok(None);
         }

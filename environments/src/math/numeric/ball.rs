@@ -49,7 +49,8 @@ impl Bound {
         if other.is_zero() {
             return self;
         }
-        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        let (high, low) =
+            if self.exponent >= other.exponent { (self, other) } else { (other, self) };
         let shift = high.exponent - low.exponent;
         // The higher one may have few bits: it is moved down as far as it fits.
         let room = i64::from(high.mantissa.leading_zeros()).min(shift).min(30);
@@ -185,7 +186,8 @@ impl Ball {
         let bits = i64::try_from(self.mantissa.bits()).unwrap_or(i64::MAX);
         // A mantissa far below its error is of no use.
         let useless = self.radius.magnitude() - self.exponent - 40;
-        let shift = (bits - precision).max(if self.radius.is_zero() { 0 } else { useless.min(bits) });
+        let shift =
+            (bits - precision).max(if self.radius.is_zero() { 0 } else { useless.min(bits) });
         if shift > 0 {
             self.mantissa >>= shift.unsigned_abs();
             self.exponent += shift;
@@ -221,7 +223,8 @@ impl Ball {
         if other.is_zero() {
             return self.clone();
         }
-        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        let (high, low) =
+            if self.exponent >= other.exponent { (self, other) } else { (other, self) };
         let shift = high.exponent - low.exponent;
         let radius = self.radius.plus(other.radius);
         let bits = |mantissa: &BigInt| i64::try_from(mantissa.bits()).unwrap_or(i64::MAX);
@@ -330,11 +333,18 @@ impl Ball {
     pub(super) fn floor(&self) -> Result<BigInt, Problem> {
         let (radius, radius_exponent) = self.radius.as_integer();
         let low = self.exponent.min(if self.radius.is_zero() { 0 } else { radius_exponent }).min(0);
-        if low < -EXPONENT_MAX || self.exponent > 4096 || (!self.radius.is_zero() && radius_exponent > 0) {
+        if low < -EXPONENT_MAX
+            || self.exponent > 4096
+            || (!self.radius.is_zero() && radius_exponent > 0)
+        {
             return Err(Problem::Imprecise);
         }
         let middle = &self.mantissa << (self.exponent - low).unsigned_abs();
-        let spread = if self.radius.is_zero() { radius } else { radius << (radius_exponent - low).unsigned_abs() };
+        let spread = if self.radius.is_zero() {
+            radius
+        } else {
+            radius << (radius_exponent - low).unsigned_abs()
+        };
         let floor = |value: BigInt| value >> low.unsigned_abs();
         let (first, last) = (floor(&middle - &spread), floor(&middle + &spread));
         if first == last { Ok(first) } else { Err(Problem::Imprecise) }

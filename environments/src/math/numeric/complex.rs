@@ -173,7 +173,10 @@ impl Complex {
 
     pub(super) fn root(&self, precision: i64) -> Result<Self, Problem> {
         if self.imaginary.is_some() {
-            return self.logarithm(precision)?.scaled(&Ball::exact(1.into(), -1), precision).exponential(precision);
+            return self
+                .logarithm(precision)?
+                .scaled(&Ball::exact(1.into(), -1), precision)
+                .exponential(precision);
         }
         match self.real.sign() {
             Some(Ordering::Less) => {

@@ -45,7 +45,10 @@ fn pi_bits() -> &'static BigInt {
     static PI: OnceLock<BigInt> = OnceLock::new();
     PI.get_or_init(|| {
         let bits = CONSTANT_BITS + 32;
-        let (fifth, other) = (inverse_tangent_of_inverse(5, true, bits), inverse_tangent_of_inverse(239, true, bits));
+        let (fifth, other) = (
+            inverse_tangent_of_inverse(5, true, bits),
+            inverse_tangent_of_inverse(239, true, bits),
+        );
         (fifth * 16 - other * 4) >> 32_u32
     })
 }
@@ -63,7 +66,8 @@ fn log_two_bits() -> &'static BigInt {
 /// π.
 pub(super) fn pi(precision: i64) -> Ball {
     let mantissa = pi_bits().clone();
-    Ball::with_radius(mantissa, -CONSTANT_BITS, Bound::power_of_two(2 - CONSTANT_BITS)).rounded(precision)
+    Ball::with_radius(mantissa, -CONSTANT_BITS, Bound::power_of_two(2 - CONSTANT_BITS))
+        .rounded(precision)
 }
 
 /// The middle of a ball in fixed point.

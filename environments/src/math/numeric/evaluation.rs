@@ -25,7 +25,11 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(point: &'a [(Symbol, Complex)], precision: i64, steps: &'a mut Steps) -> Self {
+    pub(super) fn new(
+        point: &'a [(Symbol, Complex)],
+        precision: i64,
+        steps: &'a mut Steps,
+    ) -> Self {
         Self { point, bound: Vec::new(), precision, steps }
     }
 
@@ -98,7 +102,9 @@ impl<'a> Evaluation<'a> {
             | Expression::Complement(_)
             | Expression::NumberSet(_)
             | Expression::Tuple(_) => Err(Problem::Unsupported("set")),
-            Expression::Relation(..) | Expression::Chain(_) => Err(Problem::Unsupported("relation")),
+            Expression::Relation(..) | Expression::Chain(_) => {
+                Err(Problem::Unsupported("relation"))
+            }
         }
     }
 
@@ -157,7 +163,11 @@ impl<'a> Evaluation<'a> {
         Ok(power)
     }
 
-    fn function(&mut self, function: Function, arguments: &[Expression]) -> Result<Complex, Problem> {
+    fn function(
+        &mut self,
+        function: Function,
+        arguments: &[Expression],
+    ) -> Result<Complex, Problem> {
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
             values.push(self.value(argument)?);
@@ -175,7 +185,11 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Circular and hyperbolic functions and their inverses.
-    fn circular(&mut self, function: Function, value: &Complex) -> Result<Option<Complex>, Problem> {
+    fn circular(
+        &mut self,
+        function: Function,
+        value: &Complex,
+    ) -> Result<Option<Complex>, Problem> {
         let precision = self.precision;
         let one = Complex::integer(1);
         let inverse = |value: Complex| value.inverse(precision);
@@ -184,7 +198,8 @@ impl<'a> Evaluation<'a> {
             Function::Cos => value.sine_and_cosine(precision)?.1,
             Function::Tan | Function::Cot => {
                 let (sine, cosine) = value.sine_and_cosine(precision)?;
-                let (above, below) = if function == Function::Tan { (sine, cosine) } else { (cosine, sine) };
+                let (above, below) =
+                    if function == Function::Tan { (sine, cosine) } else { (cosine, sine) };
                 above.times(&inverse(below)?, precision)
             }
             Function::Csc => inverse(value.sine_and_cosine(precision)?.0)?,
@@ -194,7 +209,9 @@ impl<'a> Evaluation<'a> {
             Function::Atan => value.inverse_tangent(precision)?,
             Function::Acsc => inverse(value.clone())?.inverse_sine(precision)?,
             Function::Asec => inverse(value.clone())?.inverse_cosine(precision)?,
-            Function::Acot if value.is_zero() => Complex::real(elementary::pi(precision).shifted(-1)),
+            Function::Acot if value.is_zero() => {
+                Complex::real(elementary::pi(precision).shifted(-1))
+            }
             Function::Acot => inverse(value.clone())?.inverse_tangent(precision)?,
             Function::Sinh => value.hyperbolic(precision)?.0,
             Function::Cosh => value.hyperbolic(precision)?.1,
@@ -213,7 +230,8 @@ impl<'a> Evaluation<'a> {
             }
             Function::Atanh => {
                 let above = one.plus(value, precision).logarithm(precision)?;
-                let difference = above.minus(&one.minus(value, precision).logarithm(precision)?, precision);
+                let difference =
+                    above.minus(&one.minus(value, precision).logarithm(precision)?, precision);
                 difference.times(&Complex::real(Ball::exact(1.into(), -1)), precision)
             }
             _ => return Ok(None),
@@ -316,7 +334,8 @@ impl<'a> Evaluation<'a> {
         for argument in arguments {
             let value = self.value(argument)?;
             let scale = |random: &mut super::Random| Complex::real(random.real(false).shifted(-3));
-            let exponent = value.times(&scale(&mut random), precision).plus(&scale(&mut random), precision);
+            let exponent =
+                value.times(&scale(&mut random), precision).plus(&scale(&mut random), precision);
             let exponential = exponent.times(&sum, precision).exponential(precision)?;
             let square = value.times(&value, precision).times(&scale(&mut random), precision);
             sum = sum.plus(&exponential, precision).plus(&square, precision);
@@ -325,7 +344,9 @@ impl<'a> Evaluation<'a> {
     }
 
     fn bound(&mut self, bound: &Bound) -> Result<Complex, Problem> {
-        let Some([lower, upper]) = &bound.limits else { return Err(Problem::Unsupported("integral")) };
+        let Some([lower, upper]) = &bound.limits else {
+            return Err(Problem::Unsupported("integral"));
+        };
         if bound.kind == BoundKind::Integral {
             return self.quadrature(bound);
         }
@@ -352,7 +373,11 @@ impl<'a> Evaluation<'a> {
             let value = self.value(&bound.body);
             self.bound.pop();
             let value = value?;
-            result = if sums { result.plus(&value, self.precision) } else { result.times(&value, self.precision) };
+            result = if sums {
+                result.plus(&value, self.precision)
+            } else {
+                result.times(&value, self.precision)
+            };
             result.real.clone().checked()?;
         }
         Ok(result)

@@ -75,7 +75,8 @@ impl Evaluation<'_> {
             return Err(Problem::Unsupported("infinite product"));
         }
         let lower = self.value(lower)?;
-        let lower = exact_integer(&lower).ok_or(Problem::Unsupported("sum with fractional limits"))?;
+        let lower =
+            exact_integer(&lower).ok_or(Problem::Unsupported("sum with fractional limits"))?;
         if let Some(sum) = self.geometric(bound, &lower)? {
             return Ok(sum);
         }
@@ -132,7 +133,12 @@ impl Evaluation<'_> {
         settled(&other, best, 4)
     }
 
-    fn transformed(&mut self, terms: &[Complex], sums: &[Complex], order: usize) -> Result<Complex, Problem> {
+    fn transformed(
+        &mut self,
+        terms: &[Complex],
+        sums: &[Complex],
+        order: usize,
+    ) -> Result<Complex, Problem> {
         let bits = LEVIN_BITS;
         let (mut above, mut below) = (Complex::integer(0), Complex::integer(0));
         let mut binomial = BigInt::from(1);
@@ -155,7 +161,9 @@ impl Evaluation<'_> {
 
     /// A definite integral, by the double exponential formula (Takahasi, Mori 1974).
     pub(super) fn quadrature(&mut self, bound: &Bound) -> Result<Complex, Problem> {
-        let Some([lower, upper]) = &bound.limits else { return Err(Problem::Unsupported("integral")) };
+        let Some([lower, upper]) = &bound.limits else {
+            return Err(Problem::Unsupported("integral"));
+        };
         let map = self.map(lower, upper)?;
         let mut sum = self.node(bound, &map, 0, 3)?.ok_or(Problem::Undefined)?;
         let mut previous: Option<Complex> = None;
@@ -193,7 +201,11 @@ impl Evaluation<'_> {
         let precision = self.precision();
         let mut real = |value: &Expression| {
             let value = self.value(value)?;
-            if value.imaginary.is_some() { Err(Problem::Unsupported("integral")) } else { Ok(value.real) }
+            if value.imaginary.is_some() {
+                Err(Problem::Unsupported("integral"))
+            } else {
+                Ok(value.real)
+            }
         };
         Ok(match (infinite(lower), infinite(upper)) {
             (true, true) => Map::Line,
@@ -208,7 +220,13 @@ impl Evaluation<'_> {
     }
 
     /// The weighted value at the node `index / 2^level`; none if it is too far out.
-    fn node(&mut self, bound: &Bound, map: &Map, index: i64, level: i64) -> Result<Option<Complex>, Problem> {
+    fn node(
+        &mut self,
+        bound: &Bound,
+        map: &Map,
+        index: i64,
+        level: i64,
+    ) -> Result<Option<Complex>, Problem> {
         let precision = self.precision();
         self.spend(70)?;
         let time = Ball::exact(index.into(), -level);
@@ -230,7 +248,8 @@ impl Evaluation<'_> {
             Map::Above(end) | Map::Below(end) => {
                 let distance = inner.exponential(precision)?.real;
                 let weight = speed.times(&distance, precision);
-                let distance = if matches!(map, Map::Below(_)) { distance.negated() } else { distance };
+                let distance =
+                    if matches!(map, Map::Below(_)) { distance.negated() } else { distance };
                 (end.plus(&distance, precision), weight)
             }
             Map::Line => {
@@ -241,13 +260,20 @@ impl Evaluation<'_> {
         let value = match self.with(&bound.variable, Complex::real(point), &bound.body) {
             Ok(value) => value,
             // Far out an exponential leaves the range of numbers, or the end itself is met.
-            Err(Problem::Size | Problem::Undefined | Problem::Imprecise) if index != 0 => return Ok(None),
+            Err(Problem::Size | Problem::Undefined | Problem::Imprecise) if index != 0 => {
+                return Ok(None);
+            }
             Err(problem) => return Err(problem),
         };
         Ok(Some(value.times(&Complex::real(weight), precision)))
     }
 
-    fn with(&mut self, variable: &Symbol, value: Complex, body: &Expression) -> Result<Complex, Problem> {
+    fn with(
+        &mut self,
+        variable: &Symbol,
+        value: Complex,
+        body: &Expression,
+    ) -> Result<Complex, Problem> {
         self.spend(2)?;
         self.push(variable.clone(), value);
         let result = self.value(body);
@@ -278,5 +304,8 @@ fn settled(first: &Complex, second: Complex, extra_bits: i64) -> Result<Complex,
 }
 
 fn widened(value: Complex, by: Error) -> Complex {
-    Complex { real: value.real.widened(by), imaginary: value.imaginary.map(|part| part.widened(by)) }
+    Complex {
+        real: value.real.widened(by),
+        imaginary: value.imaginary.map(|part| part.widened(by)),
+    }
 }
