@@ -20,11 +20,14 @@
 //! | what is read | [`expression`] |
 //! | compare | [`equality`] |
 
+#[cfg(test)]
+
 mod calculus;
 mod determinant;
 pub mod equality;
 mod exact;
 pub mod expression;
+mod extraction;
 pub mod latex;
 mod normal;
 mod numeric;
@@ -32,7 +35,6 @@ mod order;
 pub mod plain;
 mod polynomial;
 mod printing;
-#[cfg(test)]
 mod properties;
 mod reals;
 
