@@ -15,6 +15,7 @@ use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rehearsal::framework::collection::Snapshot;
 use rehearsal::framework::config::{Config, Problems};
+use rehearsal::framework::recorder::failures_path;
 use rehearsal::framework::rescore::{Rescore, RescoreError, RescoreProgress, RescoreSummary};
 use rehearsal::framework::rollout::Culprit;
 use rehearsal::framework::runtime::{RuntimeError, check};
@@ -396,10 +397,14 @@ async fn verify(arguments: Verify) -> Result<ExitCode, Fatal> {
     let result = runtime.rescore(&rescore, show).await;
     bar.finish_and_clear();
     runtime.stop().await;
-    let RescoreSummary { scored, left_out, mean, changed } = result?;
+    let RescoreSummary { scored, left_out, failed, mean, changed } = result?;
     say(&format!(
         "{scored} rollouts scored, mean reward {mean:.3}; {changed} differ from their recorded reward; {left_out} left out"
     ));
+    if failed > 0 {
+        let failures = failures_path(&rescore.output);
+        say(&format!("{failed} verifications failed; see {}", failures.display()));
+    }
     Ok(if left_out > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 

@@ -5,6 +5,7 @@
 //! are not the answers to the tasks that stand beside them, so targets are derived from the prompts.
 
 mod judge;
+mod mathematics;
 
 use std::path::{Path, PathBuf};
 

@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use framework::recorder::{Kept, Record, RecordWriter, Recorder, RecorderError};
+use framework::recorder::{Kept, Record, RecordWriter, Recorder, RecorderError, failures_path};
 use framework::rollout::Outcome;
 use framework::task::{RolloutKey, TaskId};
 use serde::Deserialize;
@@ -43,8 +43,7 @@ impl JsonlRecorder {
     /// # Errors
     /// Fails if the file exists and is neither to be resumed nor replaced, or cannot be written.
     pub fn new(output: &Path, existing: Existing) -> Result<Self, RecorderError> {
-        let recorder =
-            Self { output: output.to_owned(), failures: sibling(output, "_failures.jsonl") };
+        let recorder = Self { output: output.to_owned(), failures: failures_path(output) };
         if let Some(folder) = output.parent() {
             std::fs::create_dir_all(folder).map_err(|error| open_error(folder, error))?;
         }
@@ -82,13 +81,6 @@ fn remove(path: &Path) -> Result<(), RecorderError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(open_error(path, error)),
     }
-}
-
-/// `out/weather.jsonl` and `_failures.jsonl` make `out/weather_failures.jsonl`.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
 }
 
 fn length(path: &Path) -> u64 {

@@ -4,9 +4,11 @@
 //! retries, budget and breaker. Beyond these, questions of one environment are bounded by a limit of
 //! its own, and a question that failed or got no verdict is asked again a few times. What then has no
 //! verdict is an error of the verifier, and never a reward: a judge that is down, refuses or babbles
-//! says nothing about the answer.
+//! says nothing about the answer. The error has what was asked and said in `judge_evaluations`, as
+//! the verdict has it.
 
 mod label;
+pub(crate) mod settings;
 mod template;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,15 +23,17 @@ use framework::wiring::{BuildError, Wiring};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::Semaphore;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 
 pub use label::{Labels, NoLabel};
 pub use template::{Inputs, Template, TemplateError};
 
 /// More of a judge's words are not quoted in an error.
 const QUOTED_MAX: usize = 200;
-/// No question waits longer; the verifier's own deadline comes first.
-const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// What is left of a verification's time to say how far it came: a twentieth, and at most this.
+const REPORT_MAX: Duration = Duration::from_secs(1);
+/// Where records hold what the judge was asked and what it said.
+pub(crate) const EVALUATIONS: &str = "judge_evaluations";
 
 /// What a judge is made of.
 #[derive(Clone, Debug)]
@@ -50,6 +54,17 @@ pub(crate) struct JudgeSpec<'a> {
     pub(crate) attempts: NonZeroU32,
     /// How many questions are open at once, over all shards.
     pub(crate) at_once: Option<NonZeroUsize>,
+    /// What records show of each exchange.
+    pub(crate) shown: Shown,
+}
+
+/// What records show of an exchange with a judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// What was asked and what was said.
+    Exchange,
+    /// These, and the label that counts, as `verdict_label`.
+    ExchangeAndLabel,
 }
 
 /// A judge on one shard.
@@ -60,21 +75,40 @@ pub(crate) struct Judge {
     /// Stands in the keys of its requests.
     environment: Box<str>,
     permits: Option<Arc<Semaphore>>,
+    /// How long a verification may take.
+    timeout: Duration,
     params: CreateParams,
     system: Option<Item>,
     template: Template,
     labels: Labels,
     no_label: NoLabel,
     attempts: NonZeroU32,
+    shown: Shown,
 }
 
-/// One question and its answer, as records show it.
+/// What a judge is asked in one verification, and what it says; a list of exchanges in records.
+#[derive(Debug)]
+pub(crate) struct Hearing {
+    exchanges: Vec<Exchange>,
+    /// Whoever waits longer is not heard any more.
+    deadline: Instant,
+    /// When the hearing is closed, so that what was said can still be recorded.
+    closes: Instant,
+}
+
+/// One question and its answer, as records show it. There is none to the question that failed.
 #[derive(Clone, Debug)]
-pub(crate) struct Exchange {
+struct Exchange {
+    question: Question,
+    response: Option<Response>,
+    label: Option<Arc<str>>,
+    shown: Shown,
+}
+
+#[derive(Clone, Debug)]
+struct Question {
     prompt: Arc<str>,
     params: Arc<CreateParams>,
-    response: Response,
-    label: Option<Arc<str>>,
 }
 
 impl Judge {
@@ -84,50 +118,82 @@ impl Judge {
     /// Fails if there is no model of that name.
     pub(crate) fn new(spec: JudgeSpec<'_>, wiring: &Wiring) -> Result<Self, BuildError> {
         let JudgeSpec { model, params, system_message, template, labels, .. } = spec;
-        let JudgeSpec { no_label, attempts, at_once, .. } = spec;
+        let JudgeSpec { no_label, attempts, at_once, shown, .. } = spec;
         let has_system = !system_message.is_empty();
         Ok(Self {
             port: wiring.model(model)?,
             model: model.into(),
             environment: wiring.name().into(),
             permits: at_once.map(|at_once| wiring.permits(at_once)),
+            timeout: wiring.verify_timeout(),
             params: params.clone(),
             system: has_system.then(|| Item::message(Role::System, system_message)),
             template,
             labels,
             no_label,
             attempts,
+            shown,
         })
     }
 
-    /// Asks whether the answers are equivalent. Every answer of the judge joins `exchanges`.
+    /// Opens the hearing of a verification that starts now.
+    pub(crate) fn hearing(&self) -> Hearing {
+        let deadline = Instant::now() + self.timeout;
+        let report = (self.timeout / 20).min(REPORT_MAX);
+        Hearing { exchanges: Vec::new(), deadline, closes: deadline - report }
+    }
+
+    /// Asks whether the answers are equivalent. What is asked and said joins the hearing.
     ///
     /// # Errors
-    /// Fails if the judge cannot be asked, or has given no verdict at its last attempt.
+    /// Fails if the judge cannot be asked, has given no verdict at its last attempt, or takes too
+    /// long. The error has the hearing.
     pub(crate) async fn compare(
         &self,
         inputs: &Inputs<'_>,
-        exchanges: &mut Vec<Exchange>,
+        hearing: &mut Hearing,
     ) -> Result<bool, EnvironmentError> {
         let prompt: Arc<str> = self.template.fill(inputs).into();
-        let question = Item::message(Role::User, &prompt);
-        let input = self.system.iter().cloned().chain([question]).collect();
+        let asked = Item::message(Role::User, &prompt);
+        let input = self.system.iter().cloned().chain([asked]).collect();
         let params = Arc::new(self.params.with_input(input));
-        let mut repeat = exchanges.iter().filter(|exchange| exchange.prompt == prompt).count();
+        let question = Question { prompt, params };
+        let closes = hearing.closes;
+        let ruling = timeout_at(closes, self.ask_until_ruled(&question, hearing)).await;
+        let silence = match ruling {
+            Ok(Ok(is_equal)) => return Ok(is_equal),
+            Ok(Err(NoRuling::Babble(error))) => return Err(error.with(EVALUATIONS, hearing)),
+            Ok(Err(NoRuling::Silence(error))) => error,
+            Err(_) => self.overdue(),
+        };
+        let shown = self.shown;
+        hearing.exchanges.push(Exchange { question, response: None, label: None, shown });
+        Err(silence.with(EVALUATIONS, hearing))
+    }
+
+    async fn ask_until_ruled(
+        &self,
+        question: &Question,
+        hearing: &mut Hearing,
+    ) -> Result<bool, NoRuling> {
+        let Hearing { exchanges, deadline, .. } = hearing;
+        let is_same = |exchange: &&Exchange| exchange.question.prompt == question.prompt;
+        let mut repeat = exchanges.iter().filter(is_same).count();
         let mut left = self.attempts.get();
         loop {
             left -= 1;
-            let error = match self.ask(&params, &prompt, repeat).await {
+            let no_ruling = match self.ask(question, repeat, *deadline).await {
                 Ok(response) => {
                     let ruling = self.labels.ruling(&verdict_text(&response));
                     let label = ruling.as_ref().map(|ruling| ruling.label.clone());
-                    let error = self.no_verdict(&response);
-                    let (prompt, params) = (prompt.clone(), params.clone());
-                    exchanges.push(Exchange { prompt, params, response, label });
+                    let babble = NoRuling::Babble(self.no_verdict(&response));
+                    let response = Some(response);
+                    let (question, shown) = (question.clone(), self.shown);
+                    exchanges.push(Exchange { question, response, label, shown });
                     match (ruling, self.no_label) {
                         (Some(ruling), _) => return Ok(ruling.equal),
                         (None, NoLabel::NotEqual) => return Ok(false),
-                        (None, NoLabel::Fail) => error,
+                        (None, NoLabel::Fail) => babble,
                     }
                 }
                 Err(ModelError::BreakerOpen { retry_after, .. }) => {
@@ -136,11 +202,11 @@ impl Judge {
                     left += 1;
                     continue;
                 }
-                Err(error) if error.is_retryable() => self.failed(&error),
-                Err(error) => return Err(self.failed(&error)),
+                Err(error) if error.is_retryable() => NoRuling::Silence(self.failed(&error)),
+                Err(error) => return Err(NoRuling::Silence(self.failed(&error))),
             };
             if left == 0 {
-                return Err(error);
+                return Err(no_ruling);
             }
             repeat += 1;
         }
@@ -148,17 +214,16 @@ impl Judge {
 
     async fn ask(
         &self,
-        params: &Arc<CreateParams>,
-        prompt: &str,
+        question: &Question,
         repeat: usize,
+        deadline: Instant,
     ) -> Result<Response, ModelError> {
         let _permit = match &self.permits {
             Some(permits) => Some(permits.acquire().await.expect("nobody closes the semaphore")),
             None => None,
         };
-        let request = Request { params: params.clone(), history: Vec::new() };
-        let key = self.key(prompt, repeat);
-        self.port.generate(request, key, Instant::now() + PATIENCE).await
+        let request = Request { params: question.params.clone(), history: Vec::new() };
+        self.port.generate(request, self.key(&question.prompt, repeat), deadline).await
     }
 
     /// Questions are spread over a model's replicas by their text, and tell their attempts apart.
@@ -178,6 +243,14 @@ impl Judge {
         if may_pass { EnvironmentError::temporary(text) } else { EnvironmentError::permanent(text) }
     }
 
+    fn overdue(&self) -> EnvironmentError {
+        let (model, seconds) = (&self.model, self.timeout.as_secs_f64());
+        let limit = "`verify_timeout`";
+        EnvironmentError::temporary(format_args!(
+            "judge `{model}`: no verdict in time for the {seconds:.1} s of {limit}"
+        ))
+    }
+
     fn no_verdict(&self, response: &Response) -> EnvironmentError {
         let said = verdict_text(response);
         let tail = said.char_indices().rev().nth(QUOTED_MAX).map_or(0, |(index, _)| index);
@@ -188,6 +261,14 @@ impl Judge {
             &said[tail..]
         ))
     }
+}
+
+/// Why a question has no answer that counts.
+enum NoRuling {
+    /// The judge could not be asked.
+    Silence(EnvironmentError),
+    /// It said something else.
+    Babble(EnvironmentError),
 }
 
 /// Where a judge's verdict stands: in the last part of its last item, if that is a message.
@@ -228,12 +309,20 @@ const NULLABLE: [&str; 18] = [
     "user",
 ];
 
+impl Serialize for Hearing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.exchanges.serialize(serializer)
+    }
+}
+
 impl Serialize for Exchange {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut exchange = serializer.serialize_struct("Exchange", 3)?;
-        exchange.serialize_field("responses_create_params", &normalised(&self.params))?;
+        exchange.serialize_field("responses_create_params", &normalised(&self.question.params))?;
         exchange.serialize_field("response", &self.response)?;
-        exchange.serialize_field("verdict_label", &self.label)?;
+        if self.shown == Shown::ExchangeAndLabel {
+            exchange.serialize_field("verdict_label", &self.label)?;
+        }
         exchange.end()
     }
 }

@@ -6,6 +6,7 @@
 pub mod equivalence_llm_judge;
 pub mod instruction_following;
 pub mod judge;
+pub mod library_judge_math;
 pub mod math;
 pub mod mcqa;
 pub mod multineedle;
@@ -25,6 +26,7 @@ pub fn register(kinds: Kinds) -> Kinds {
     kinds
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<instruction_following::InstructionFollowing>()
+        .environment::<library_judge_math::LibraryJudgeMath>()
         .environment::<mcqa::Mcqa>()
         .environment::<multineedle::Multineedle>()
         .environment::<multiverse_math_hard::MultiverseMath>()

@@ -11,7 +11,7 @@ use actix::{Actor, Handler, Message};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use crate::environment::{EnvironmentError, OpenSession, Session};
+use crate::environment::{OpenSession, Session};
 use crate::model::ModelPort;
 use crate::rollout::{Culprit, Failure, Origin, Outcome, Rollout};
 use crate::supervision::{Handle, Supervised, Task as OwnTask};
@@ -104,14 +104,10 @@ impl EnvironmentPort {
     /// Fails if the environment could not set the session up, crashed, or is gone.
     pub async fn open(&self, task: Arc<Task>, deadline: Instant) -> Result<Session, Failure> {
         match self.open.ask(OpenSession { task, deadline }, deadline).await {
-            Ok(opened) => opened.map_err(open_failed),
+            Ok(opened) => opened.map_err(|error| error.blamed_on(Culprit::Environment)),
             Err(error) => Err(Failure::retryable(Culprit::Environment, error)),
         }
     }
-}
-
-fn open_failed(error: EnvironmentError) -> Failure {
-    Failure::new(Culprit::Environment, &error, error.is_retryable())
 }
 
 /// An agent on one shard, as an actor: attempts run side by side, each in a task of its own.

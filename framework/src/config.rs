@@ -42,6 +42,7 @@ pub use loader::Loader;
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Oddity, Origin, Problem, Problems, Warning};
 pub use quantity::{ByteSize, TimeSpan};
+pub(crate) use schema::verify_timeout;
 pub use schema::{
     AgentSpec, CollectSpec, DatasetSpec, DatasetType, EnvironmentSpec, ModelSpec, RuntimeSpec,
     TelemetrySpec,

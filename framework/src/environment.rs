@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::responses::{Fields, Response};
+use crate::rollout::{Culprit, Failure};
 use crate::task::{Row, Target, TargetError};
 use crate::wiring::{BuildError, Wiring};
 
@@ -99,28 +100,47 @@ pub enum Evidence {
     Transcript,
 }
 
-/// Why an environment could not open or verify a session.
+/// Why an environment could not open or verify a session, and named extras for the record of the
+/// failure: what a judge was asked and said, for example.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct EnvironmentError {
     message: String,
     retryable: bool,
+    extras: Fields,
 }
 
 impl EnvironmentError {
     /// A failure that another attempt may not meet, such as a service that is down.
     pub fn temporary(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), retryable: true }
+        Self { message: message.to_string(), retryable: true, extras: Fields::default() }
     }
 
     /// A failure that every attempt at this task would meet.
     pub fn permanent(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), retryable: false }
+        Self { message: message.to_string(), retryable: false, extras: Fields::default() }
+    }
+
+    /// Adds an extra. It becomes a top-level key of the failure's record, if no further attempt is
+    /// made.
+    ///
+    /// # Panics
+    /// Panics on a reserved name, like [`Verdict::with`].
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Self {
+        set_extra(&mut self.extras, name, value);
+        self
     }
 
     /// Whether another attempt may fare better.
     pub fn is_retryable(&self) -> bool {
         self.retryable
+    }
+
+    /// This failure, blamed on its culprit.
+    pub(crate) fn blamed_on(self, culprit: Culprit) -> Failure {
+        let Self { message, retryable, extras } = self;
+        Failure { extras, ..Failure::new(culprit, message, retryable) }
     }
 }
 
@@ -186,12 +206,16 @@ impl Verdict {
     /// `error`, which trainers take for a failed request.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Self {
-        const RESERVED: [&str; 5] =
-            ["responses_create_params", "response", "reward", "rehearsal", "error"];
-        assert!(!RESERVED.contains(&name), "`{name}` is reserved and cannot be a verdict's extra");
-        self.extras.set(name, value);
+        set_extra(&mut self.extras, name, value);
         self
     }
+}
+
+fn set_extra(extras: &mut Fields, name: &'static str, value: &(impl Serialize + ?Sized)) {
+    const RESERVED: [&str; 5] =
+        ["responses_create_params", "response", "reward", "rehearsal", "error"];
+    assert!(!RESERVED.contains(&name), "`{name}` is reserved and cannot be an extra");
+    extras.set(name, value);
 }
 
 #[cfg(test)]
@@ -209,5 +233,11 @@ mod tests {
     #[should_panic(expected = "`error` is reserved")]
     fn an_extra_cannot_be_named_error() {
         let _ = Verdict::new(Reward::ONE).with("error", &1);
+    }
+
+    #[test]
+    #[should_panic(expected = "`reward` is reserved")]
+    fn a_failure_cannot_name_a_reward() {
+        let _ = EnvironmentError::temporary("down").with("reward", &1);
     }
 }

@@ -196,7 +196,7 @@ fn environment_child<E: Environment>(
         idle: spec.session_idle_timeout.unwrap_or(seat.runtime.session_idle_timeout).duration(),
     };
     let sessions = Sessions { permits: seat.permits.clone(), max: spec.max_sessions.get() };
-    let wiring = seat.wiring("environments");
+    let wiring = seat.wiring("environments").with_verify_timeout(limits.verify);
     let child = seat.child(&actor, move || {
         let environment = E::new(config.clone(), &wiring)?;
         Ok(EnvironmentActor::new(&wiring, environment, limits, sessions.clone()))

@@ -251,8 +251,7 @@ impl From<ModelError> for Failure {
             Some(hint) => format!("{error}; {hint}"),
             None => error.to_string(),
         };
-        let retryable = error.is_retryable();
-        Self { culprit: Culprit::Model, error: text, retryable, held_off }
+        Self { held_off, ..Self::new(Culprit::Model, text, error.is_retryable()) }
     }
 }
 

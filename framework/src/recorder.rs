@@ -4,7 +4,7 @@
 //! what it says it has kept is what a resumed collection skips.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,14 @@ pub struct Record {
     pub outcome: Outcome,
     /// Its JSON: one line, without the line's end.
     pub line: String,
+}
+
+/// Where failed rollouts go that do not belong into an output: `out/weather.jsonl` has
+/// `out/weather_failures.jsonl` beside it.
+pub fn failures_path(output: &Path) -> PathBuf {
+    let mut name = output.file_stem().unwrap_or_default().to_owned();
+    name.push("_failures.jsonl");
+    output.with_file_name(name)
 }
 
 /// A rollout that a recorder holds already.

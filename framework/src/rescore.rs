@@ -4,13 +4,16 @@
 //! Rows go through in portions. Reading them, and writing their records, takes most of the time, so it
 //! is done on the CPU pool, a few portions for each of its threads; verifiers run on the shards. What is
 //! in memory are these portions and a bounded index of the tasks file, whatever the size of the files.
+//!
+//! Rollouts that could not be verified go to a file beside the output, with their response and what the
+//! verifier says about it: that file can be scored again.
 
+mod output;
 mod rows;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +27,10 @@ use crate::collection::ReadTarget;
 use crate::cpu::CpuPool;
 use crate::environment::Verdict;
 use crate::responses::Response;
-use crate::rollout::{Limit, Origin, Rollout, TimingSeconds, Timings};
-use crate::runtime::Runtime;
+use crate::rollout::{Failure, Limit, Origin, Rollout, TimingSeconds, Timings};
+use crate::runtime::{Runtime, SubmitError};
 use crate::task::{RolloutKey, Task, TaskId};
+use output::Output;
 use rows::{Portion, Rollouts, Row, Tasks, key_line};
 
 /// What to score again.
@@ -51,6 +55,8 @@ pub struct RescoreSummary {
     pub scored: u64,
     /// Rows that could not be scored and are not in the output.
     pub left_out: u64,
+    /// Those of them whose verification failed; they are in the file of failures.
+    pub failed: u64,
     /// Mean reward.
     pub mean: f64,
     /// Rows whose reward is not the one that was recorded.
@@ -77,6 +83,12 @@ pub enum RescoreError {
         /// Why.
         source: io::Error,
     },
+    /// A file that is read is also to be written, or removed.
+    #[error("`{}` is read, and would be written", path.display())]
+    ReadAndWritten {
+        /// The file.
+        path: PathBuf,
+    },
     /// The environment that is to score does not exist.
     #[error("there is no environment `{name}`; there are `{}`", known.join("`, `"))]
     UnknownEnvironment {
@@ -102,6 +114,9 @@ impl RescoreError {
                 Some("replace it with `--overwrite`, or name another `--output`")
             }
             Self::Write { .. } => None,
+            Self::ReadAndWritten { .. } => Some(
+                "name another `--output`; failed verifications go to `<output>_failures.jsonl`",
+            ),
             Self::UnknownEnvironment { .. } => {
                 Some("`--environment` takes a name of `environments`")
             }
@@ -166,8 +181,17 @@ struct Prepared {
     provenance: Option<Provenance>,
 }
 
-/// What became of a row.
+/// What became of a row, or why it cannot be read.
 type Outcome<T> = (u64, Result<T, String>);
+
+/// A row as it is written.
+enum Written {
+    Scored(Scored),
+    Failed { record: String, reason: String },
+}
+
+/// A rollout, and what its verifier says.
+type Verified = (Prepared, Result<Verdict, Failure>);
 
 struct Scored {
     record: String,
@@ -189,7 +213,8 @@ impl Runtime {
     ) -> Result<RescoreSummary, RescoreError> {
         let mut rollouts = Rollouts::open(&rescore.rollouts)?;
         let reader = Arc::new(self.reader(rescore)?);
-        let mut output = create(&rescore.output, rescore.overwrite)?;
+        let inputs = [&rescore.tasks, &rescore.rollouts];
+        let mut output = Output::create(&rescore.output, rescore.overwrite, inputs)?;
         let cpu = self.cpu("rescore");
         let bytes_total = std::fs::metadata(&rescore.rollouts).map_or(0, |file| file.len());
         let mut progress = RescoreProgress { bytes_total, ..RescoreProgress::default() };
@@ -200,27 +225,30 @@ impl Runtime {
         });
         let mut scored = scored.buffered(PORTIONS_PER_THREAD * cpu.threads());
         let mut summary = RescoreSummary::default();
-        let write_error = |source| RescoreError::Write { path: rescore.output.clone(), source };
         while let Some((end, rows)) = scored.next().await {
             progress.rows += rows.len() as u64;
             progress.bytes = end;
             for (line, row) in rows {
-                match row {
-                    Ok(scored) => {
-                        output.write_all(scored.record.as_bytes()).map_err(write_error)?;
-                        output.write_all(b"\n").map_err(write_error)?;
+                let reason = match row {
+                    Ok(Written::Scored(scored)) => {
+                        output.scored(&scored.record)?;
                         summary.count(&scored);
+                        continue;
                     }
-                    Err(reason) => {
-                        summary.left_out += 1;
-                        let path = rescore.rollouts.display();
-                        tracing::warn!("`{path}` line {line}: {reason}; the row is left out");
+                    Ok(Written::Failed { record, reason }) => {
+                        output.failed(&record)?;
+                        summary.failed += 1;
+                        reason
                     }
-                }
+                    Err(reason) => reason,
+                };
+                summary.left_out += 1;
+                let path = rescore.rollouts.display();
+                tracing::warn!("`{path}` line {line}: {reason}; the row is left out");
             }
             done(progress);
         }
-        output.flush().map_err(write_error)?;
+        output.flush()?;
         Ok(summary)
     }
 
@@ -242,7 +270,7 @@ impl Runtime {
         portion: Portion,
         reader: &Arc<Reader>,
         cpu: &CpuPool,
-    ) -> Vec<Outcome<Scored>> {
+    ) -> Vec<Outcome<Written>> {
         let reader = reader.clone();
         let read =
             move |row: Row| (row.line, row.text.and_then(|text| reader.read(row.line, &text)));
@@ -256,17 +284,20 @@ impl Runtime {
             (line, verified)
         });
         let verified = join_all(verified).await;
-        let write = |(line, verified): Outcome<(Prepared, Verdict)>| {
-            (line, verified.map(|(prepared, verdict)| prepared.scored(verdict)))
+        let write = |(line, verified): Outcome<Verified>| {
+            (line, verified.map(|(prepared, verdict)| prepared.written(verdict)))
         };
         cpu.run(move || verified.into_iter().map(write).collect()).await
     }
 
-    async fn verify_prepared(&self, prepared: Prepared) -> Result<(Prepared, Verdict), String> {
+    async fn verify_prepared(&self, prepared: Prepared) -> Result<Verified, String> {
         let Prepared { environment, task, response, .. } = &prepared;
         let deadline = Instant::now() + TIMEOUT;
-        let verdict = self.verify(environment, task, response, deadline).await;
-        Ok((prepared, verdict.map_err(|error| error.to_string())?))
+        match self.verify(environment, task, response, deadline).await {
+            Ok(verdict) => Ok((prepared, Ok(verdict))),
+            Err(SubmitError::Failed(failure)) => Ok((prepared, Err(failure))),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
@@ -325,31 +356,38 @@ impl Reader {
 }
 
 impl Prepared {
-    fn scored(self, verdict: Verdict) -> Scored {
-        let known = self.provenance.as_ref();
-        let reward = verdict.reward.get();
-        let rollout = Rollout {
-            response: self.response,
-            verdict,
-            truncated: known.and_then(|known| known.limit),
-            steps: known.and_then(|known| known.steps).unwrap_or(0),
-            timings: known
-                .and_then(|known| known.timings)
-                .map_or_else(Timings::default, Timings::from),
-        };
-        let key = RolloutKey {
-            task: self.task.id.clone(),
-            repeat: known.map_or(0, |known| known.repeat),
-        };
+    fn written(self, verdict: Result<Verdict, Failure>) -> Written {
+        let Self { environment, task, response, reward, provenance } = self;
+        let known = provenance.as_ref();
+        let repeat = known.map_or(0, |known| known.repeat);
+        let key = RolloutKey { task: task.id.clone(), repeat };
         let origin = Origin {
             key: &key,
             agent: known.and_then(|known| known.agent.as_deref()).unwrap_or("rescored"),
-            environment: &self.environment,
+            environment: &environment,
             attempt: known.and_then(|known| known.attempt).unwrap_or(1),
         };
-        let record = origin.record(&self.task, &rollout);
-        let is_changed = self.reward.is_some_and(|recorded| recorded != reward);
-        Scored { record, reward, is_changed }
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(failure) => {
+                let reason = failure.to_string();
+                let failure = Failure { response: Some(response), ..failure };
+                let record = origin.failure_record(&task, &failure);
+                return Written::Failed { record, reason };
+            }
+        };
+        let scored = verdict.reward.get();
+        let timings = known.and_then(|known| known.timings);
+        let rollout = Rollout {
+            response,
+            verdict,
+            truncated: known.and_then(|known| known.limit),
+            steps: known.and_then(|known| known.steps).unwrap_or(0),
+            timings: timings.map_or_else(Timings::default, Timings::from),
+        };
+        let record = origin.record(&task, &rollout);
+        let is_changed = reward.is_some_and(|recorded| recorded != scored);
+        Written::Scored(Scored { record, reward: scored, is_changed })
     }
 }
 
@@ -362,19 +400,4 @@ fn warn_if_prompts_differ(line: u64, recorded: &Recorded, task: &Task) {
     if last(params.input()) != last(task.params.input()) {
         tracing::warn!("line {line}: the rollout's prompt is not the prompt of its task");
     }
-}
-
-fn create(path: &Path, overwrite: bool) -> Result<BufWriter<File>, RescoreError> {
-    let write_error = |source| RescoreError::Write { path: path.to_owned(), source };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(write_error)?;
-    }
-    let mut options = File::options();
-    options.write(true);
-    if overwrite {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    options.open(path).map(BufWriter::new).map_err(write_error)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Verdict;
-use crate::responses::Response;
+use crate::responses::{Fields, Response};
 use crate::task::{RolloutKey, Task};
 
 /// One finished and scored attempt at a task.
@@ -111,6 +111,10 @@ pub struct Failure {
     /// Set if the attempt was turned away by a dependency that is known to be down: for how long.
     /// Such an attempt costs nothing and is not counted.
     pub held_off: Option<Duration>,
+    /// Further things to know; each becomes a top-level key of the record.
+    pub extras: Fields,
+    /// What was to be verified, if that is what failed. It can be verified later.
+    pub response: Option<Arc<Response>>,
 }
 
 impl Failure {
@@ -121,7 +125,8 @@ impl Failure {
 
     /// A failure of which it is known whether another attempt may fare better.
     pub fn new(culprit: Culprit, error: impl fmt::Display, retryable: bool) -> Self {
-        Self { culprit, error: error.to_string(), retryable, held_off: None }
+        let (error, extras) = (error.to_string(), Fields::default());
+        Self { culprit, error, retryable, held_off: None, extras, response: None }
     }
 
     /// A failure that every attempt would meet.
@@ -258,12 +263,17 @@ impl Origin<'_> {
         line
     }
 
-    /// The record of a rollout that was given up: the row and `rehearsal`, which says why. It has no
-    /// `reward`.
+    /// The record of a rollout that was given up: the row, the `response` that could not be verified,
+    /// the failure's extras, and `rehearsal`, which says why. It has no `reward`.
     pub fn failure_record(&self, task: &Task, failure: &Failure) -> String {
+        let Failure { culprit, error, retryable, held_off: _, extras, response } = failure;
         let mut line = String::new();
-        write_row(task, |_| false, &mut line);
-        let Failure { culprit, error, retryable, held_off: _ } = failure;
+        write_row(task, |name| extras.contains(name), &mut line);
+        if let Some(response) = response {
+            line.push_str(",\"response\":");
+            response.write_json(&mut line);
+        }
+        extras.write_into(&mut line);
         let text = FailureText { culprit: *culprit, error, retryable: *retryable };
         let provenance =
             Provenance { outcome: Outcome::Failed, failure: Some(text), ..self.provenance() };
@@ -311,8 +321,8 @@ fn push_json(line: &mut String, value: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Reward;
-    use crate::responses::{Fields, Item};
+    use crate::environment::{EnvironmentError, Reward};
+    use crate::responses::Item;
     use crate::task::{Row, Target, TaskId};
     use serde_json::Value;
 
@@ -361,7 +371,24 @@ mod tests {
         let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 3 };
         let failure = Failure::retryable(Culprit::Model, "endpoint is down");
         let value: Value = serde_json::from_str(&origin.failure_record(&task, &failure)).unwrap();
-        assert!(value.get("reward").is_none());
+        assert!(value.get("reward").is_none() && value.get("response").is_none());
         assert_eq!(value["rehearsal"]["failure"]["culprit"], "model");
+    }
+
+    #[test]
+    fn a_failure_record_has_what_could_not_be_verified_and_the_failures_extras() {
+        let task = task(r#"{"responses_create_params":{"input":"hi"},"asked":"row","reward":1}"#);
+        let key = task.rollout(0);
+        let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 3 };
+        let error = EnvironmentError::temporary("the judge is down").with("asked", &["me"]);
+        let failure = error.blamed_on(Culprit::Verifier);
+        let failure = Failure { response: Some(rollout().response), ..failure };
+        let line = origin.failure_record(&task, &failure);
+        assert_eq!(line.matches("\"asked\"").count(), 1);
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["asked"][0], "me");
+        assert_eq!(value["response"]["output"][0]["content"][0]["text"], "hello");
+        assert_eq!(value["rehearsal"]["failure"]["error"], "the judge is down");
+        assert!(value.get("reward").is_none() && value.get("error").is_none());
     }
 }

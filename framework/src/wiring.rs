@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::agent::{EnvironmentPort, Ports};
-use crate::config::RuntimeSpec;
+use crate::config::{RuntimeSpec, verify_timeout};
 use crate::cpu::{CpuPool, Pool};
 use crate::endpoint::{BreakerConfig, BudgetConfig, Endpoint, EndpointStatus};
 use crate::metrics::EndpointMetrics;
@@ -77,6 +78,7 @@ pub struct Wiring {
     section: &'static str,
     name: Arc<str>,
     shard: usize,
+    verify_timeout: Duration,
     facilities: Arc<Facilities>,
 }
 
@@ -88,7 +90,13 @@ impl Wiring {
         shard: usize,
         facilities: &Arc<Facilities>,
     ) -> Self {
-        Self { section, name: name.into(), shard, facilities: facilities.clone() }
+        let (name, facilities) = (name.into(), facilities.clone());
+        Self { section, name, shard, verify_timeout: verify_timeout().duration(), facilities }
+    }
+
+    /// The same, for an environment whose verifier has that much time.
+    pub(crate) fn with_verify_timeout(self, verify_timeout: Duration) -> Self {
+        Self { verify_timeout, ..self }
     }
 
     /// Wiring with no components to find, for tests of a component on its own.
@@ -106,6 +114,12 @@ impl Wiring {
     /// The shard that it is built for.
     pub fn shard(&self) -> usize {
         self.shard
+    }
+
+    /// How long one verification of this environment may take: its `verify_timeout`. Whoever ends a
+    /// little earlier can say how far it came.
+    pub fn verify_timeout(&self) -> Duration {
+        self.verify_timeout
     }
 
     /// The model of that name, on the same shard; a judge, for example.

@@ -20,7 +20,7 @@ use super::{CollectError, Collection, WiredSource};
 use crate::agent::{Names, Recorded};
 use crate::dispatch::Finished;
 use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder, RecorderError};
-use crate::rollout::{Failure, Origin, Outcome};
+use crate::rollout::{Culprit, Failure, Origin, Outcome};
 use crate::supervision::{AskError, Handle, Supervised};
 use crate::task::RolloutKey;
 
@@ -96,7 +96,7 @@ struct Ended {
 
 enum Ending {
     Reward(f64),
-    Failed(Failure),
+    Failed { culprit: Culprit, error: String },
 }
 
 /// A rollout whose record the recorder has taken.
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
                 let repeats = source.repeats * self.plan.collection.repeats;
                 self.rewards.add(&dispatcher.names().environment, key, reward, repeats);
             }
-            Ending::Failed(Failure { culprit, error, .. }) => {
+            Ending::Failed { culprit, error } => {
                 progress.failed(culprit);
                 let failed = self.summary.failed.entry(culprit.as_str()).or_default();
                 *failed += 1;
@@ -268,7 +268,8 @@ async fn roll_out(plan: &Plan, due: Due) -> Ended {
             let origin = Origin { key: &key, agent, environment, attempt: attempts };
             let line = origin.failure_record(&task, &failure);
             let record = Record { key, outcome: Outcome::Failed, line };
-            Ended { source, record, ending: Ending::Failed(failure) }
+            let Failure { culprit, error, .. } = failure;
+            Ended { source, record, ending: Ending::Failed { culprit, error } }
         }
     }
 }

@@ -241,7 +241,7 @@ const fn tool_timeout() -> TimeSpan {
     TimeSpan::from_secs(MINUTE)
 }
 
-const fn verify_timeout() -> TimeSpan {
+pub(crate) const fn verify_timeout() -> TimeSpan {
     TimeSpan::from_secs(2 * MINUTE)
 }
 

@@ -319,18 +319,20 @@ impl Session {
     /// Scores the rollout and closes the session.
     ///
     /// # Errors
-    /// Fails if the verifier failed, crashed or was cut off.
+    /// Fails if the verifier failed, crashed or was cut off; the failure keeps what it was to score.
     pub async fn verify(
         self,
         response: Arc<Response>,
         deadline: Instant,
     ) -> Result<Verdict, Failure> {
-        match self.verify.ask(Verify { response, deadline }, deadline).await {
-            Ok(Ok(verdict)) => Ok(verdict),
-            Ok(Err(error)) => Err(Failure::new(Culprit::Verifier, &error, error.is_retryable())),
-            Err(AskError::Unavailable { .. }) => Err(gone()),
-            Err(error) => Err(Failure::retryable(Culprit::Verifier, error)),
-        }
+        let message = Verify { response: response.clone(), deadline };
+        let failure = match self.verify.ask(message, deadline).await {
+            Ok(Ok(verdict)) => return Ok(verdict),
+            Ok(Err(error)) => error.blamed_on(Culprit::Verifier),
+            Err(AskError::Unavailable { .. }) => gone(),
+            Err(error) => Failure::retryable(Culprit::Verifier, error),
+        };
+        Err(Failure { response: Some(response), ..failure })
     }
 }
 
