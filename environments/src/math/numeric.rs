@@ -3,7 +3,7 @@
 //! Two expressions are the same function if they agree at a few points that are drawn from 2^64 numbers
 //! each: analytic functions that differ agree in isolated points only, so that it happens by chance with
 //! less than 2^-60. Functions in pieces (roots, logarithms, absolute values) are looked at in more points, of
-//! all signs and of sizes from 1/8 to 16384. "Differ" is certain: the balls of both values are apart. A
+//! all signs and of sizes from 1/8 to 16384, and between each two integers from -12 to 12. "Differ" is certain: the balls of both values are apart. A
 //! point where one side has no value is skipped. The points are the same in each run, so a verdict is, too.
 
 mod ball;
@@ -30,8 +30,14 @@ const PRECISIONS: [i64; 3] = [192, 448, 1200];
 /// At how many points two expressions with symbols must agree.
 const POINTS: usize = 3;
 
-/// At how many points functions in pieces must agree.
-const PIECEWISE_POINTS: usize = 16;
+/// At how many points functions in pieces must agree: some of all sizes, then one between each two
+/// integers near zero.
+const PIECEWISE_POINTS: usize = SCALED_POINTS + CELLS;
+const SCALED_POINTS: usize = 8;
+const CELLS: usize = 24;
+
+/// The bits of precision at the points between integers.
+const CELL_PRECISIONS: [i64; 3] = [96, 192, 448];
 
 /// How many points are tried beyond those that are needed.
 const SPARE_POINTS: usize = 7;
@@ -93,7 +99,8 @@ pub(super) fn compare(left: &Expression, right: &Expression, steps: &mut Steps) 
     let (mut agreeing, mut last) = (0, Problem::Undefined);
     for attempt in 0..attempts {
         let point = symbols.point(&mut random, attempt);
-        match compare_at(left, right, &point, steps) {
+        let precisions = if attempt < SCALED_POINTS { PRECISIONS } else { CELL_PRECISIONS };
+        match compare_at(left, right, &point, precisions, steps) {
             Ok(true) => agreeing += 1,
             Ok(false) => return Sameness::Apart,
             Err(Problem::Steps) => return Sameness::Steps,
@@ -116,9 +123,10 @@ fn compare_at(
     left: &Expression,
     right: &Expression,
     point: &[(Symbol, Complex)],
+    precisions: [i64; 3],
     steps: &mut Steps,
 ) -> Result<bool, Problem> {
-    for precision in PRECISIONS {
+    for precision in precisions {
         let mut evaluation = Evaluation::new(point, precision, steps);
         let values = evaluation.value(left).and_then(|left| Ok((left, evaluation.value(right)?)));
         let (left, right) = match values {
@@ -234,22 +242,35 @@ fn is_piecewise(value: &Expression) -> bool {
     match value {
         Expression::Add(parts) | Expression::Mul(parts) => parts.iter().any(is_piecewise),
         Expression::Power(sides) => {
-            let number = |side: &Expression| matches!(side, Expression::Number(_));
-            let analytic = sides[1].as_integer().is_some() || number(&sides[0]);
+            let analytic = sides[1].as_integer().is_some() || !has_symbol(&sides[0]);
             !analytic || sides.iter().any(is_piecewise)
         }
         Expression::Function(function, arguments) => {
-            use Function::{Binomial, Cos, Cosh, Exp, Factorial, Sin, Sinh, Tan, Tanh};
+            use Function::{
+                Binomial, Cos, Cosh, Cot, Csc, Exp, Factorial, Sec, Sin, Sinh, Tan, Tanh,
+            };
             let analytic = matches!(
                 function,
-                Binomial | Cos | Cosh | Exp | Factorial | Sin | Sinh | Tan | Tanh
+                Binomial | Cos | Cosh | Cot | Csc | Exp | Factorial | Sec | Sin | Sinh | Tan | Tanh
             );
-            !analytic || arguments.iter().any(is_piecewise)
+            let varies = arguments.iter().any(has_symbol);
+            (varies && !analytic) || arguments.iter().any(is_piecewise)
         }
         Expression::Number(_)
         | Expression::Decimal(_)
         | Expression::Constant(_)
         | Expression::Symbol(_) => false,
+        _ => true,
+    }
+}
+
+fn has_symbol(value: &Expression) -> bool {
+    match value {
+        Expression::Number(_) | Expression::Decimal(_) | Expression::Constant(_) => false,
+        Expression::Add(parts) | Expression::Mul(parts) | Expression::Function(_, parts) => {
+            parts.iter().any(has_symbol)
+        }
+        Expression::Power(sides) => sides.iter().any(has_symbol),
         _ => true,
     }
 }
@@ -338,6 +359,13 @@ impl Symbols {
             let negative =
                 if index < 4 { attempt >> index & 1 == 1 } else { random.next() & 1 == 1 };
             let scale = SCALES[(attempt / 2 + 3 * index) % SCALES.len()];
+            if attempt >= SCALED_POINTS && !integer && symbol.real {
+                // Each symbol goes through the cells in an order of its own.
+                const STRIDES: [usize; 6] = [5, 7, 11, 13, 17, 19];
+                let cell = ((attempt + index) * STRIDES[index % STRIDES.len()]) % CELLS;
+                let value = random.between(i64::try_from(cell).unwrap_or(0) - 12);
+                return (symbol.clone(), Complex::real(value));
+            }
             let value = match (integer, symbol.real) {
                 (true, _) => Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0)),
                 (false, true) => Complex::real(random.real(negative, scale)),
@@ -361,6 +389,11 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
+    }
+
+    /// A number of 64 random bits between an integer and the next.
+    fn between(&mut self, integer: i64) -> Ball {
+        Ball::exact((BigInt::from(integer) << 64_u32) + (self.next() | 1), -64)
     }
 
     /// A number of 64 random bits below two to the power of `scale`.
