@@ -21,8 +21,10 @@
 //! | `x \approx 3` | 3, but `2x \approx 3` is `2x` |
 //! | `x_{i}`, `2+3 i` | `i` alone: symbols are complex, and differ from the real ones of the same name |
 
+mod bounds;
 mod functions;
 mod lists;
+mod names;
 mod terms;
 #[cfg(test)]
 mod tests;

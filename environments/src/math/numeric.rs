@@ -11,24 +11,28 @@ mod complex;
 mod elementary;
 mod evaluation;
 mod limits;
+mod points;
 
 use std::cmp::Ordering;
 
-use num_bigint::BigInt;
 use num_rational::BigRational;
 #[cfg(test)]
 use num_traits::ToPrimitive;
 
-use super::expression::{Expression, Function, Symbol};
+use super::expression::{Expression, Symbol};
 use ball::{Ball, Bound, Problem};
 use complex::Complex;
 use evaluation::Evaluation;
+use points::{Domain, Random, Symbols, is_piecewise};
 
 /// Bits of precision, from the first attempt on.
 const PRECISIONS: [i64; 3] = [192, 448, 1200];
 
 /// At how many points two expressions with symbols must agree.
 const POINTS: usize = 3;
+
+/// At how many points functions of integers must agree, all of them different.
+const INTEGER_POINTS: usize = 14;
 
 /// At how many points functions in pieces must agree: some of all sizes, then one between each two
 /// integers near zero.
@@ -41,9 +45,6 @@ const CELL_PRECISIONS: [i64; 3] = [96, 192, 448];
 
 /// How many points are tried beyond those that are needed.
 const SPARE_POINTS: usize = 7;
-
-/// How large the numbers of a point are, as powers of two, from attempt to attempt.
-const SCALES: [i64; 8] = [2, 0, 5, -3, 9, 1, 14, 3];
 
 /// How much work a comparison may take. A step is an operation on numbers of 192 bits.
 pub(super) const STEPS_MAX: u64 = 50_000;
@@ -93,7 +94,13 @@ pub(super) fn compare(left: &Expression, right: &Expression, steps: &mut Steps) 
     symbols.collect(left, Domain::Continuous);
     symbols.collect(right, Domain::Continuous);
     let constant = symbols.found.is_empty();
-    let points = if is_piecewise(left) || is_piecewise(right) { PIECEWISE_POINTS } else { POINTS };
+    let points = if is_piecewise(left) || is_piecewise(right) {
+        PIECEWISE_POINTS
+    } else if symbols.count_integers() > 0 {
+        INTEGER_POINTS
+    } else {
+        POINTS
+    };
     let (attempts, needed) = if constant { (1, 1) } else { (points + SPARE_POINTS, points) };
     let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
     let (mut agreeing, mut last) = (0, Problem::Undefined);
@@ -237,172 +244,6 @@ pub(super) fn estimate(value: &Expression, steps: &mut Steps) -> Option<f64> {
     value.imaginary.is_none().then(|| value.real.to_f64())
 }
 
-/// Whether an expression may be another analytic function for other signs or sizes of its symbols.
-fn is_piecewise(value: &Expression) -> bool {
-    match value {
-        Expression::Add(parts) | Expression::Mul(parts) => parts.iter().any(is_piecewise),
-        Expression::Power(sides) => {
-            let analytic = sides[1].as_integer().is_some() || !has_symbol(&sides[0]);
-            !analytic || sides.iter().any(is_piecewise)
-        }
-        Expression::Function(function, arguments) => {
-            use Function::{
-                Binomial, Cos, Cosh, Cot, Csc, Exp, Factorial, Sec, Sin, Sinh, Tan, Tanh,
-            };
-            let analytic = matches!(
-                function,
-                Binomial | Cos | Cosh | Cot | Csc | Exp | Factorial | Sec | Sin | Sinh | Tan | Tanh
-            );
-            let varies = arguments.iter().any(has_symbol);
-            (varies && !analytic) || arguments.iter().any(is_piecewise)
-        }
-        Expression::Number(_)
-        | Expression::Decimal(_)
-        | Expression::Constant(_)
-        | Expression::Symbol(_) => false,
-        _ => true,
-    }
-}
-
-fn has_symbol(value: &Expression) -> bool {
-    match value {
-        Expression::Number(_) | Expression::Decimal(_) | Expression::Constant(_) => false,
-        Expression::Add(parts) | Expression::Mul(parts) | Expression::Function(_, parts) => {
-            parts.iter().any(has_symbol)
-        }
-        Expression::Power(sides) => sides.iter().any(has_symbol),
-        _ => true,
-    }
-}
-
-/// From what a symbol is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Domain {
-    /// Real or complex numbers.
-    Continuous,
-    /// Integers, as it counts something: the argument of a factorial, the end of a sum.
-    Integers,
-}
-
-/// The free symbols of expressions.
-#[derive(Default)]
-struct Symbols {
-    found: Vec<(Symbol, bool)>,
-    bound: Vec<Symbol>,
-}
-
-impl Symbols {
-    fn collect(&mut self, value: &Expression, domain: Domain) {
-        use Expression as E;
-        match value {
-            E::Symbol(symbol) => self.note(symbol, domain),
-            E::Function(
-                Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm,
-                parts,
-            ) => {
-                parts.iter().for_each(|part| self.collect(part, Domain::Integers));
-            }
-            E::Add(parts) | E::Mul(parts) | E::Function(_, parts) | E::Applied(_, parts) => {
-                parts.iter().for_each(|part| self.collect(part, domain));
-            }
-            E::Power(sides) | E::Complement(sides) | E::Relation(_, sides) => {
-                sides.iter().for_each(|side| self.collect(side, domain));
-            }
-            E::Bound(bound) => {
-                for limit in bound.limits.iter().flatten() {
-                    self.collect(limit, Domain::Integers);
-                }
-                self.bound.push(bound.variable.clone());
-                self.collect(&bound.body, domain);
-                self.bound.pop();
-            }
-            E::Limit(limit) => {
-                self.collect(&limit.point, domain);
-                self.bound.push(limit.variable.clone());
-                self.collect(&limit.body, domain);
-                self.bound.pop();
-            }
-            E::Matrix(matrix) => matrix.entries.iter().for_each(|part| self.collect(part, domain)),
-            E::Set(parts)
-            | E::Tuple(parts)
-            | E::Union(parts)
-            | E::Intersection(parts)
-            | E::Chain(parts) => {
-                parts.iter().for_each(|part| self.collect(part, domain));
-            }
-            E::Interval(interval) => {
-                self.collect(&interval.start, domain);
-                self.collect(&interval.end, domain);
-            }
-            E::Number(_)
-            | E::Decimal(_)
-            | E::Constant(_)
-            | E::NumberSet(_)
-            | E::Derivative { .. } => {}
-        }
-    }
-
-    fn note(&mut self, symbol: &Symbol, domain: Domain) {
-        if self.bound.contains(symbol) {
-            return;
-        }
-        let integer = domain == Domain::Integers;
-        match self.found.iter_mut().find(|(found, _)| found == symbol) {
-            Some((_, known)) => *known |= integer,
-            None => self.found.push((symbol.clone(), integer)),
-        }
-    }
-
-    fn point(&self, random: &mut Random, attempt: usize) -> Vec<(Symbol, Complex)> {
-        let draw = |(index, (symbol, integer)): (usize, &(Symbol, bool))| {
-            // All signs of the first symbols come up in turn, each with several sizes.
-            let negative =
-                if index < 4 { attempt >> index & 1 == 1 } else { random.next() & 1 == 1 };
-            let scale = SCALES[(attempt / 2 + 3 * index) % SCALES.len()];
-            if attempt >= SCALED_POINTS && !integer && symbol.real {
-                // Each symbol goes through the cells in an order of its own.
-                const STRIDES: [usize; 6] = [5, 7, 11, 13, 17, 19];
-                let cell = ((attempt + index) * STRIDES[index % STRIDES.len()]) % CELLS;
-                let value = random.between(i64::try_from(cell).unwrap_or(0) - 12);
-                return (symbol.clone(), Complex::real(value));
-            }
-            let value = match (integer, symbol.real) {
-                (true, _) => Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0)),
-                (false, true) => Complex::real(random.real(negative, scale)),
-                (false, false) => {
-                    Complex::new(random.real(negative, scale), random.real(attempt & 4 == 4, scale))
-                }
-            };
-            (symbol.clone(), value)
-        };
-        self.found.iter().enumerate().map(draw).collect()
-    }
-}
-
-/// A sequence of numbers that look random: SplitMix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number of 64 random bits between an integer and the next.
-    fn between(&mut self, integer: i64) -> Ball {
-        Ball::exact((BigInt::from(integer) << 64_u32) + (self.next() | 1), -64)
-    }
-
-    /// A number of 64 random bits below two to the power of `scale`.
-    fn real(&mut self, negative: bool, scale: i64) -> Ball {
-        let magnitude = Ball::exact(BigInt::from(self.next() | 1), scale - 64);
-        if negative { magnitude.negated() } else { magnitude }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -489,6 +330,7 @@ mod tests {
             ("|x+y+100|", "x+y+100"),
             ("|x+1000|", "x+1000"),
             ("|xy|", "xy"),
+            ("n! + (n-5)(n-7)(n-9)(n-11)(n-13)", "n!"),
         ] {
             assert_eq!(same(left, right), Sameness::Apart, "{left} and {right}");
         }

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::functions::binomial;
-use super::terms::{is_symbol, negated, scalar};
+use super::names::is_symbol;
+use super::terms::{negated, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::expression::{Expression, Interval, NumberSet, Relation};

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::functions::simple_function;
-use super::terms::is_symbol;
+use super::names::is_symbol;
 use crate::math::expression::NumberSet;
 
 /// A piece of LaTeX.

@@ -34,7 +34,10 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(super) fn spend(&mut self, count: u64) -> Result<(), Problem> {
-        self.steps.take(count * self.precision.unsigned_abs().div_ceil(192))
+        let words = self.precision.unsigned_abs().div_ceil(192);
+        // A series takes more terms, too, the more precise it is to be.
+        let work = if count < 30 { words } else { words * (words + 1) / 2 };
+        self.steps.take(count * work)
     }
 
     pub(super) const fn precision(&self) -> i64 {
@@ -328,12 +331,12 @@ impl<'a> Evaluation<'a> {
         let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
         });
-        let mut random = super::Random(hash);
+        let mut random = super::points::Random(hash);
         let precision = self.precision;
         let mut sum = Complex::real(random.real(false, 1));
         for argument in arguments {
             let value = self.value(argument)?;
-            let scale = |random: &mut super::Random| Complex::real(random.real(false, -2));
+            let scale = |random: &mut super::points::Random| Complex::real(random.real(false, -2));
             let exponent =
                 value.times(&scale(&mut random), precision).plus(&scale(&mut random), precision);
             let exponential = exponent.times(&sum, precision).exponential(precision)?;
