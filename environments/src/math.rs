@@ -20,8 +20,6 @@
 //! | what is read | [`expression`] |
 //! | compare | [`equality`] |
 
-#[cfg(test)]
-
 mod calculus;
 mod determinant;
 pub mod equality;
@@ -35,6 +33,7 @@ mod order;
 pub mod plain;
 mod polynomial;
 mod printing;
+#[cfg(test)]
 mod properties;
 mod reals;
 
