@@ -25,8 +25,26 @@ const ROUNDS: usize = 9;
 const SLOWEST_MAX: Duration = Duration::from_millis(50);
 /// Texts that are repeated to a mebibyte.
 const FRAGMENTS: [&str; 20] = [
-    "a ", "1 ", "1 + ", "answer: ", "answer 1=", "final answer is ", "$", "$a$ and ", "$\\frac$ ", "\\( ",
-    "\\[ ", "\\boxed{", "\\boxed{1} ", "{", "(", "\\sqrt", "1+", "x^", "\\frac{1}", "2^{9^{9^",
+    "a ",
+    "1 ",
+    "1 + ",
+    "answer: ",
+    "answer 1=",
+    "final answer is ",
+    "$",
+    "$a$ and ",
+    "$\\frac$ ",
+    "\\( ",
+    "\\[ ",
+    "\\boxed{",
+    "\\boxed{1} ",
+    "{",
+    "(",
+    "\\sqrt",
+    "1+",
+    "x^",
+    "\\frac{1}",
+    "2^{9^{9^",
 ];
 
 #[derive(Deserialize)]
@@ -84,7 +102,12 @@ fn library_times(root: &Path) -> Result<Option<Times>, Box<dyn Error>> {
         return Ok(None);
     };
     let script = root.join("tests/differential/library_judge_math.py");
-    let output = Command::new(python).arg(script).args(["0", "0"]).arg(root.join(PAIRS)).arg("times").output()?;
+    let output = Command::new(python)
+        .arg(script)
+        .args(["0", "0"])
+        .arg(root.join(PAIRS))
+        .arg("times")
+        .output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
@@ -109,7 +132,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let lines = std::fs::read_to_string(root.join(PAIRS))?;
     let pairs = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Pair>, _>>()?;
-    println!("{:<14} {:>15} {:>15} {:>15} {:>15}", format!("{} pairs", pairs.len()), "on one core", "p50", "p99", "slowest");
+    println!(
+        "{:<14} {:>15} {:>15} {:>15} {:>15}",
+        format!("{} pairs", pairs.len()),
+        "on one core",
+        "p50",
+        "p99",
+        "slowest"
+    );
     let ours = Times::new(pairs.iter().map(time).collect());
     ours.print("math");
     if let Some(theirs) = library_times(root)? {

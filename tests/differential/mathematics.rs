@@ -75,7 +75,8 @@ fn compare(tally: &mut Tally, pair: &Value) {
     // After a failure of its own it reports nothing.
     let has_failed = pair["error"].is_string();
     let extracted = ours.extracted_answer();
-    tally.extractions_differ += usize::from(!has_failed && extracted.as_deref() != pair["extracted"].as_str());
+    tally.extractions_differ +=
+        usize::from(!has_failed && extracted.as_deref() != pair["extracted"].as_str());
     if ours.equal == theirs {
         return;
     }
@@ -106,7 +107,10 @@ fn print(tallies: &BTreeMap<&str, Tally>) {
     for shown in tallies.values().flat_map(|tally| tally.shown.iter().take(SHOWN_MAX)) {
         println!("{shown}");
     }
-    println!("{:<20} {:>6} {:>10} {:>11} {:>10} {:>5}", "kind", "pairs", "verdicts", "extraction", "undecided", "late");
+    println!(
+        "{:<20} {:>6} {:>10} {:>11} {:>10} {:>5}",
+        "kind", "pairs", "verdicts", "extraction", "undecided", "late"
+    );
     for (kind, tally) in tallies {
         let extraction = 100.0 - 100.0 * tally.extractions_differ as f64 / tally.pairs as f64;
         let Tally { pairs, undecided, late, .. } = tally;
@@ -126,14 +130,16 @@ fn mathematics_agrees_with_math_verify() {
     assert!(pairs.len() >= 2000, "only {} pairs were generated", pairs.len());
     let tallies = tallies(&pairs);
     print(&tallies);
-    let is_low = |(kind, tally): &(&&str, &Tally)| **kind != MALFORMED && tally.agreement() < AGREEMENT_MIN;
+    let is_low =
+        |(kind, tally): &(&&str, &Tally)| **kind != MALFORMED && tally.agreement() < AGREEMENT_MIN;
     let low: Vec<_> = tallies.iter().filter(is_low).map(|(kind, _)| kind).collect();
     assert!(low.is_empty(), "the verdicts of {low:?} agree in less than {AGREEMENT_MIN} %");
 }
 
 #[test]
 fn stored_verdicts_of_math_verify_come_out_where_they_should() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/library_judge_math.jsonl");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/library_judge_math.jsonl");
     let pairs = lines(&path);
     assert!(pairs.len() >= 600);
     let mut wrong = Vec::new();

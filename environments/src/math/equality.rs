@@ -22,6 +22,7 @@
 //! | `17`, `\sqrt{36}` | `17.0` | `17.0000001`: what is a whole number gets no tolerance |
 //! | `50\%` | `0.5` | `50` |
 //! | `\text{AB}` | `AB`, `ab` | `BA`, though `AB` accepts `BA` |
+//! | `x` | `(x)` | `1\cdot x`, `2x-x`: beside a symbol alone the printed forms count |
 //! | `2+3 i` | | `2+3i`: symbols beside an `i` that stands alone are complex |
 //! | `-2` | | `\sqrt[3]{-8}`: a principal root, which is not real |
 //! | `\sqrt{x^2}` | `|x|` | `x`: symbols are any real numbers |
@@ -40,6 +41,7 @@
 //! | `\frac{1}{3}` and `0.333333`, `0.0000001` and `0.0000002` | equal | different: decimals are exact |
 //! | `1,2` and `(2,1)`, `(1,2)` and `\{1,2\}` | equal | different: a tuple or an interval is no set |
 //! | `2+3i`, `2+3 i` and `2+3I` | different | equal: `i` is the imaginary unit |
+//! | `x` and `2x-x` | different | equal |
 //! | `-2` and `\sqrt[3]{-8}` | different | equal: odd roots are real |
 //!
 //! # Differs from Math-Verify
@@ -176,7 +178,10 @@ impl Comparison {
         if sets::is_collection(gold) || sets::is_collection(predicted) {
             return self.collections(gold, predicted);
         }
-        symbols::equal(gold, predicted) || self.values(gold, predicted)
+        match symbols::equal(gold, predicted) {
+            Some(equal) if equal || !self.options.strict => equal,
+            _ => self.values(gold, predicted),
+        }
     }
 
     /// Whether two expressions have the same value, as functions of their symbols.

@@ -1,10 +1,10 @@
 //! Values of expressions at points, in high precision with bounds of the error.
 //!
 //! Two expressions are the same function if they agree at a few points that are drawn from 2^64 numbers
-//! each: two that differ do so by chance with less than 2^-60 in every point, as analytic functions agree
-//! in isolated points only. "Differ" is certain: the balls of both values are apart. Real symbols are drawn
-//! from negative and positive numbers; a point where one side has no value is skipped. The points are
-//! the same in each run, so a verdict is, too.
+//! each: analytic functions that differ agree in isolated points only, so that it happens by chance with
+//! less than 2^-60. Functions in pieces (roots, logarithms, absolute values) are looked at in more points, of
+//! all signs and of sizes from 1/8 to 16384, and between each two integers from -12 to 12. "Differ" is certain: the balls of both values are apart. A
+//! point where one side has no value is skipped. The points are the same in each run, so a verdict is, too.
 
 mod ball;
 mod complex;
@@ -30,8 +30,20 @@ const PRECISIONS: [i64; 3] = [192, 448, 1200];
 /// At how many points two expressions with symbols must agree.
 const POINTS: usize = 3;
 
-/// How many points are tried.
-const ATTEMPTS: usize = 10;
+/// At how many points functions in pieces must agree: some of all sizes, then one between each two
+/// integers near zero.
+const PIECEWISE_POINTS: usize = SCALED_POINTS + CELLS;
+const SCALED_POINTS: usize = 8;
+const CELLS: usize = 24;
+
+/// The bits of precision at the points between integers.
+const CELL_PRECISIONS: [i64; 3] = [96, 192, 448];
+
+/// How many points are tried beyond those that are needed.
+const SPARE_POINTS: usize = 7;
+
+/// How large the numbers of a point are, as powers of two, from attempt to attempt.
+const SCALES: [i64; 8] = [2, 0, 5, -3, 9, 1, 14, 3];
 
 /// How much work a comparison may take. A step is an operation on numbers of 192 bits.
 pub(super) const STEPS_MAX: u64 = 50_000;
@@ -81,12 +93,14 @@ pub(super) fn compare(left: &Expression, right: &Expression, steps: &mut Steps) 
     symbols.collect(left, Domain::Continuous);
     symbols.collect(right, Domain::Continuous);
     let constant = symbols.found.is_empty();
-    let (attempts, needed) = if constant { (1, 1) } else { (ATTEMPTS, POINTS) };
+    let points = if is_piecewise(left) || is_piecewise(right) { PIECEWISE_POINTS } else { POINTS };
+    let (attempts, needed) = if constant { (1, 1) } else { (points + SPARE_POINTS, points) };
     let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
     let (mut agreeing, mut last) = (0, Problem::Undefined);
     for attempt in 0..attempts {
         let point = symbols.point(&mut random, attempt);
-        match compare_at(left, right, &point, steps) {
+        let precisions = if attempt < SCALED_POINTS { PRECISIONS } else { CELL_PRECISIONS };
+        match compare_at(left, right, &point, precisions, steps) {
             Ok(true) => agreeing += 1,
             Ok(false) => return Sameness::Apart,
             Err(Problem::Steps) => return Sameness::Steps,
@@ -109,9 +123,10 @@ fn compare_at(
     left: &Expression,
     right: &Expression,
     point: &[(Symbol, Complex)],
+    precisions: [i64; 3],
     steps: &mut Steps,
 ) -> Result<bool, Problem> {
-    for precision in PRECISIONS {
+    for precision in precisions {
         let mut evaluation = Evaluation::new(point, precision, steps);
         let values = evaluation.value(left).and_then(|left| Ok((left, evaluation.value(right)?)));
         let (left, right) = match values {
@@ -147,7 +162,7 @@ pub(super) fn proportional(
     let mut random = Random(0x5DEE_CE66_D1CE_4E5B);
     let mut first: Option<(Complex, Complex)> = None;
     let mut agreeing = 0;
-    for attempt in 0..ATTEMPTS {
+    for attempt in 0..POINTS + SPARE_POINTS {
         let point = symbols.point(&mut random, attempt);
         let mut evaluation = Evaluation::new(&point, precision, steps);
         let values = evaluation.value(left).and_then(|left| Ok((left, evaluation.value(right)?)));
@@ -220,6 +235,44 @@ pub(super) fn sign(value: &Expression, steps: &mut Steps) -> Option<Ordering> {
 pub(super) fn estimate(value: &Expression, steps: &mut Steps) -> Option<f64> {
     let value = Evaluation::new(&[], PRECISIONS[0], steps).value(value).ok()?;
     value.imaginary.is_none().then(|| value.real.to_f64())
+}
+
+/// Whether an expression may be another analytic function for other signs or sizes of its symbols.
+fn is_piecewise(value: &Expression) -> bool {
+    match value {
+        Expression::Add(parts) | Expression::Mul(parts) => parts.iter().any(is_piecewise),
+        Expression::Power(sides) => {
+            let analytic = sides[1].as_integer().is_some() || !has_symbol(&sides[0]);
+            !analytic || sides.iter().any(is_piecewise)
+        }
+        Expression::Function(function, arguments) => {
+            use Function::{
+                Binomial, Cos, Cosh, Cot, Csc, Exp, Factorial, Sec, Sin, Sinh, Tan, Tanh,
+            };
+            let analytic = matches!(
+                function,
+                Binomial | Cos | Cosh | Cot | Csc | Exp | Factorial | Sec | Sin | Sinh | Tan | Tanh
+            );
+            let varies = arguments.iter().any(has_symbol);
+            (varies && !analytic) || arguments.iter().any(is_piecewise)
+        }
+        Expression::Number(_)
+        | Expression::Decimal(_)
+        | Expression::Constant(_)
+        | Expression::Symbol(_) => false,
+        _ => true,
+    }
+}
+
+fn has_symbol(value: &Expression) -> bool {
+    match value {
+        Expression::Number(_) | Expression::Decimal(_) | Expression::Constant(_) => false,
+        Expression::Add(parts) | Expression::Mul(parts) | Expression::Function(_, parts) => {
+            parts.iter().any(has_symbol)
+        }
+        Expression::Power(sides) => sides.iter().any(has_symbol),
+        _ => true,
+    }
 }
 
 /// From what a symbol is drawn.
@@ -301,15 +354,28 @@ impl Symbols {
     }
 
     fn point(&self, random: &mut Random, attempt: usize) -> Vec<(Symbol, Complex)> {
-        let draw = |(symbol, integer): &(Symbol, bool)| {
+        let draw = |(index, (symbol, integer)): (usize, &(Symbol, bool))| {
+            // All signs of the first symbols come up in turn, each with several sizes.
+            let negative =
+                if index < 4 { attempt >> index & 1 == 1 } else { random.next() & 1 == 1 };
+            let scale = SCALES[(attempt / 2 + 3 * index) % SCALES.len()];
+            if attempt >= SCALED_POINTS && !integer && symbol.real {
+                // Each symbol goes through the cells in an order of its own.
+                const STRIDES: [usize; 6] = [5, 7, 11, 13, 17, 19];
+                let cell = ((attempt + index) * STRIDES[index % STRIDES.len()]) % CELLS;
+                let value = random.between(i64::try_from(cell).unwrap_or(0) - 12);
+                return (symbol.clone(), Complex::real(value));
+            }
             let value = match (integer, symbol.real) {
                 (true, _) => Complex::real(Ball::exact(BigInt::from(2 + random.next() % 27), 0)),
-                (false, true) => Complex::real(random.real(attempt == 0)),
-                (false, false) => Complex::new(random.real(false), random.real(false)),
+                (false, true) => Complex::real(random.real(negative, scale)),
+                (false, false) => {
+                    Complex::new(random.real(negative, scale), random.real(attempt & 4 == 4, scale))
+                }
             };
             (symbol.clone(), value)
         };
-        self.found.iter().map(draw).collect()
+        self.found.iter().enumerate().map(draw).collect()
     }
 }
 
@@ -325,11 +391,15 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number between -4 and 4, or between 0 and 4, of 64 random bits.
-    fn real(&mut self, positive: bool) -> Ball {
-        let magnitude = Ball::exact(BigInt::from(self.next() | 1), -62);
-        let negative = self.next() & 1 == 1;
-        if negative && !positive { magnitude.negated() } else { magnitude }
+    /// A number of 64 random bits between an integer and the next.
+    fn between(&mut self, integer: i64) -> Ball {
+        Ball::exact((BigInt::from(integer) << 64_u32) + (self.next() | 1), -64)
+    }
+
+    /// A number of 64 random bits below two to the power of `scale`.
+    fn real(&mut self, negative: bool, scale: i64) -> Ball {
+        let magnitude = Ball::exact(BigInt::from(self.next() | 1), scale - 64);
+        if negative { magnitude.negated() } else { magnitude }
     }
 }
 
@@ -414,6 +484,11 @@ mod tests {
             ("e^{\\pi\\sqrt{163}}", "262537412640768744"),
             ("x^{10^{6}}", "x^{10^{6}+1}"),
             ("\\lfloor 10\\pi \\rfloor", "32"),
+            ("br\\sqrt{k}", "\\sqrt{(br\\sqrt{k})^2}"),
+            ("|x-10|", "10-x"),
+            ("|x+y+100|", "x+y+100"),
+            ("|x+1000|", "x+1000"),
+            ("|xy|", "xy"),
         ] {
             assert_eq!(same(left, right), Sameness::Apart, "{left} and {right}");
         }

@@ -162,6 +162,16 @@ fn coefficient(value: &Expression) -> (Option<&BigRational>, Cow<'_, Expression>
     }
 }
 
+/// An infinity is beyond all numbers.
+const fn infinite_rank(value: &Expression) -> Option<i8> {
+    match value {
+        Expression::Number(_) | Expression::Decimal(_) => Some(0),
+        Expression::Constant(Constant::Infinity) => Some(1),
+        Expression::Constant(Constant::NegativeInfinity) => Some(-1),
+        _ => None,
+    }
+}
+
 fn number_of(value: &Expression) -> Option<Cow<'_, BigRational>> {
     match value {
         Expression::Number(number) => Some(Cow::Borrowed(number)),
@@ -173,6 +183,9 @@ fn number_of(value: &Expression) -> Option<Cow<'_, BigRational>> {
 /// Compares two expressions in the order in which SymPy lists them.
 pub(super) fn compare(left: &Expression, right: &Expression) -> Ordering {
     if let (Some(left), Some(right)) = (number_of(left), number_of(right)) {
+        return left.cmp(&right);
+    }
+    if let (Some(left), Some(right)) = (infinite_rank(left), infinite_rank(right)) {
         return left.cmp(&right);
     }
     let (left_factor, left_rest) = coefficient(left);
@@ -294,20 +307,19 @@ pub(super) fn ordered_terms(terms: &[Expression]) -> Vec<&Expression> {
     split.into_iter().map(|term| term.term).collect()
 }
 
-/// `3 - 2*x` keeps its number in front.
+/// `3 - 2*x` and `pi - x` keep their number in front.
 fn number_less_product(terms: &[Expression]) -> Option<Vec<&Expression>> {
     let [first, second] = terms else { return None };
-    let is_number = |value: &Expression| number_of(value).is_some();
-    let swapped = is_number(second) && !is_number(first);
-    let (number, product) = if swapped { (second, first) } else { (first, second) };
-    let positive = match number {
-        Expression::Constant(Constant::Pi | Constant::Euler) => true,
-        number => number_of(number)?.is_positive(),
+    let is_constant = |value: &Expression| {
+        let named = matches!(value, Expression::Constant(Constant::Pi | Constant::Euler));
+        named || number_of(value).is_some()
     };
+    let swapped = is_constant(second) && !is_constant(first);
+    let (number, product) = if swapped { (second, first) } else { (first, second) };
+    let positive =
+        number_of(number).map_or_else(|| is_constant(number), |number| number.is_positive());
     let Expression::Mul(factors) = product else { return None };
-    let numeric = factors.iter().filter(|factor| is_number(factor)).collect::<Vec<_>>();
-    let negative =
-        factors.len() == 2 && numeric.first().is_some_and(|factor| factor.is_negative_number());
+    let negative = factors.len() == 2 && factors.iter().any(Expression::is_negative_number);
     (positive && negative).then(|| vec![number, product])
 }
 
@@ -331,9 +343,28 @@ fn split_term(term: &Expression) -> Term<'_> {
     split
 }
 
-/// A factor as an integer power: of a root if the exponent is a fraction, of itself if it is no number.
+/// A factor as an integer power: of a root if the exponent is a fraction, or has one in front.
 fn integer_power(factor: &Expression) -> (Cow<'_, Expression>, i64) {
     use num_traits::ToPrimitive;
+    let exponent = match factor {
+        Expression::Power(sides) => Some(&sides[1]),
+        Expression::Function(Function::Exp, arguments) => arguments.first(),
+        _ => None,
+    };
+    if let Some(exponent @ Expression::Mul(_)) = exponent
+        && let (Some(number), rest) = coefficient(exponent)
+        && let Some(times) = number.numer().to_i64()
+    {
+        let rest = match number.denom().is_one() {
+            true => rest.into_owned(),
+            false => Expression::fraction(1, number.denom().clone()).times(rest.into_owned()),
+        };
+        let base = match factor {
+            Expression::Power(sides) => sides[0].clone().power(rest),
+            _ => Expression::Function(Function::Exp, vec![rest]),
+        };
+        return (Cow::Owned(base), times);
+    }
     if let Expression::Power(sides) = factor
         && let Expression::Number(exponent) = &sides[1]
         && let Some(times) = exponent.numer().to_i64()

@@ -216,12 +216,35 @@ fn product(factors: &[Expression]) -> String {
             only => format!("{sign}{}", ordered_product(&[only], around)),
         };
     }
+    if let ("-", Some(text)) = (sign, over_product(&kept)) {
+        return format!("-{text}");
+    }
     let factors = if kept.iter().any(|factor| matches!(factor, Expression::Matrix(_))) {
         kept.iter().collect()
     } else {
         order::ordered_factors(&kept)
     };
     format!("{sign}{}", ordered_product(&factors, around))
+}
+
+/// A number over a product, after a minus: `-2*1/(3*x)`, `-2*(-1/x)`.
+fn over_product(factors: &[Expression]) -> Option<String> {
+    let [number @ Expression::Number(_), Expression::Power(sides)] = factors else { return None };
+    let (Expression::Mul(below), Some(exponent)) = (&sides[0], sides[1].as_integer()) else {
+        return None;
+    };
+    if !(-exponent).is_one() {
+        return None;
+    }
+    let negative = matches!(below.first(), Some(Expression::Number(first)) if (-first).is_one());
+    let below = if negative { &below[1..] } else { below.as_slice() };
+    let below: Vec<String> = below.iter().map(|factor| within(factor, Binding::Product)).collect();
+    let inverse = quotient(&[], &below);
+    Some(if negative {
+        format!("{}*(-{inverse})", text(number))
+    } else {
+        format!("{}*{inverse}", text(number))
+    })
 }
 
 /// A product with its factors in the order written, as nothing in it was computed.

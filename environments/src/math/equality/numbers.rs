@@ -24,10 +24,12 @@ impl Comparison {
         }
         let numeric = is_number(gold) || is_number(predicted);
         let decimal = is_decimal(gold) || is_decimal(predicted);
-        if numeric && decimal && !self.options.strict {
-            if let Some(equal) = self.rounded(gold, predicted) {
-                return equal;
-            }
+        if numeric
+            && decimal
+            && !self.options.strict
+            && let Some(equal) = self.rounded(gold, predicted)
+        {
+            return equal;
         }
         if let (Some(gold), Some(predicted)) = (exact::rational(gold), exact::rational(predicted)) {
             return gold == predicted;

@@ -153,12 +153,18 @@ fn words_are_equal_to_their_letters_in_order() {
         ("x", "X"),
         ("x_1", "x_{1}"),
         ("\\text{A}", "A"),
+        ("\\text{50}", "50"),
+        ("50", "\\text{50}"),
+        ("x", "(x)"),
     ]);
     rejects(&[
         ("\\text{AB}", "BA"),
         ("BA", "\\text{AB}"),
         ("\\text{ab}", "\\text{ba}"),
         ("x", "y"),
+        ("x", "1\\cdot x"),
+        ("x", "2x-x"),
+        ("\\frac{x}{1}", "x"),
         ("\\alpha", "a"),
         ("i", "I"),
         ("2+3i", "2+3 i"),
@@ -258,6 +264,8 @@ fn expressions_are_equal_as_functions_of_their_symbols() {
         ("i^2", "-1"),
         ("f(x)", "g(x)"),
         ("x(y)", "xy"),
+        ("n(n+1)", "|n(n+1)|"),
+        ("(n-3)(n-4)", "|(n-3)(n-4)|"),
         ("\\int_0^1 x^2 dx", "\\frac{1}{4}"),
         ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix} 1 & 2 \\end{pmatrix}"),
         ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "(1,2)"),
@@ -283,6 +291,7 @@ fn strict_does_the_mathematically_right_thing() {
         ("2+3i", "2+3 i", false, true),
         ("2+3i", "2+3I", false, true),
         ("-2", "\\sqrt[3]{-8}", false, true),
+        ("x", "2x-x", false, true),
         ("\\sum_{i=1}^{3} i", "6", true, true),
     ] {
         let expect = |equal| if equal { Equality::Equal } else { Equality::Different };

@@ -61,7 +61,10 @@ fn phrases_come_before_what_stands_behind_them() {
         ("Answer: 3, and then 9", "3"),
         ("The answer is 3. Later comes 9", "3"),
         ("The answer: 3\nlater 9", "3"),
-        ("the answer is far, far away from this place here, more than fifty letters, 3. Then 9", "9"),
+        (
+            "the answer is far, far away from this place here, more than fifty letters, 3. Then 9",
+            "9",
+        ),
         ("The final answer is 12. I hope it is correct. But 13.", "12"),
         ("The final answer is $12$. I hope it is correct. But 13.", "12"),
         ("The final answer is: 12I hope", "12"),
@@ -269,16 +272,56 @@ fn strictly_only_units_are_dropped_and_only_lists_of_boxes_are_joined() {
 
 #[test]
 fn a_text_full_of_what_cannot_be_read_is_given_up() {
-    assert_eq!(extract(&"$\\frac$ x ".repeat(20_000), Targets::All, Options::default()), Err(TooMany));
+    assert_eq!(
+        extract(&"$\\frac$ x ".repeat(20_000), Targets::All, Options::default()),
+        Err(TooMany)
+    );
     let few = extract(&"$\\frac$ x ".repeat(100), Targets::All, Options::default()).unwrap();
     assert_eq!(few.len(), 1, "{few:?}");
 }
 
 /// What texts are repeated from that make searches slow.
 const FRAGMENTS: [&str; 40] = [
-    "a", " ", "\n", "\t", "1", "1 ", "1+", " 1 ", "1,111,", "answer", "answer:", "answer: 1=", "final answer ",
-    "final answer is ", "final answer is 1. ", "is ", "=", " =", "$", "$$", "\\$", "$a$ and ", "\\(", "\\[", "\\]\\[", " [",
-    " [a] ", "\\boxed{", "\\boxed{}", "}", "{", "\\frac{1}{2}", "\\frac", "\\sqrt", "^(", "(n)_{", "\\text{", "**", " percent", "é",
+    "a",
+    " ",
+    "\n",
+    "\t",
+    "1",
+    "1 ",
+    "1+",
+    " 1 ",
+    "1,111,",
+    "answer",
+    "answer:",
+    "answer: 1=",
+    "final answer ",
+    "final answer is ",
+    "final answer is 1. ",
+    "is ",
+    "=",
+    " =",
+    "$",
+    "$$",
+    "\\$",
+    "$a$ and ",
+    "\\(",
+    "\\[",
+    "\\]\\[",
+    " [",
+    " [a] ",
+    "\\boxed{",
+    "\\boxed{}",
+    "}",
+    "{",
+    "\\frac{1}{2}",
+    "\\frac",
+    "\\sqrt",
+    "^(",
+    "(n)_{",
+    "\\text{",
+    "**",
+    " percent",
+    "é",
 ];
 
 /// How much text is searched. What takes time quadratic in it would take much longer.

@@ -11,19 +11,85 @@ use super::Options;
 /// Words that are dropped behind a number, by what they say. Each may end in `s` or `es`.
 const WORDS: [(Sense, &[&str]); 9] = [
     // Length and area.
-    (Sense::Unit, &["mm", "cm", "dm", "m", "km", "meter", "metre", "mtr", "mt", "inch", "ft", "feet", "yard", "mile", "acre", "hectare"]),
-    (Sense::Unit, &["sq", "square", "sq m", "m square", "sq inch", "pi sq m", "cube", "cubic", "cu cm", "cm 2", "cc"]),
+    (
+        Sense::Unit,
+        &[
+            "mm", "cm", "dm", "m", "km", "meter", "metre", "mtr", "mt", "inch", "ft", "feet",
+            "yard", "mile", "acre", "hectare",
+        ],
+    ),
+    (
+        Sense::Unit,
+        &[
+            "sq", "square", "sq m", "m square", "sq inch", "pi sq m", "cube", "cubic", "cu cm",
+            "cm 2", "cc",
+        ],
+    ),
     // Volume and mass.
     (Sense::Unit, &["l", "liter", "litre", "lt", "gal", "gallon", "g", "gm", "kg", "lb", "pound"]),
     // Time and speed.
-    (Sense::Unit, &["s", "sec", "second", "min", "minw", "minute", "h", "hr", "hour", "day", "month", "yr", "year", "am", "pm", "noon", "kmh", "kmph", "mph", "mp"]),
+    (
+        Sense::Unit,
+        &[
+            "s", "sec", "second", "min", "minw", "minute", "h", "hr", "hour", "day", "month", "yr",
+            "year", "am", "pm", "noon", "kmh", "kmph", "mph", "mp",
+        ],
+    ),
     // Angle, temperature, resistance.
     (Sense::Unit, &["deg", "degree", "° f", "o", "ohm"]),
     // Money.
     (Sense::Unit, &["cent", "rs", "rupee", "profit of rs", "profit", "loss", "gain", "sue"]),
     // Counted things.
-    (Sense::Unit, &["apple", "children ticket", "coin", "digit", "edge", "integerpoint", "man", "men", "mark", "meal", "monkey", "multiple", "number", "pie", "prime", "rounds", "soldier", "student", "tile", "toy", "unit", "way", "woman", "women"]),
-    (Sense::Quality, &["are", "by", "decrease", "excess", "increase", "less", "more", "no change", "per", "pure", "ratio", "rise", "Surface", "east", " m east", "west"]),
+    (
+        Sense::Unit,
+        &[
+            "apple",
+            "children ticket",
+            "coin",
+            "digit",
+            "edge",
+            "integerpoint",
+            "man",
+            "men",
+            "mark",
+            "meal",
+            "monkey",
+            "multiple",
+            "number",
+            "pie",
+            "prime",
+            "rounds",
+            "soldier",
+            "student",
+            "tile",
+            "toy",
+            "unit",
+            "way",
+            "woman",
+            "women",
+        ],
+    ),
+    (
+        Sense::Quality,
+        &[
+            "are",
+            "by",
+            "decrease",
+            "excess",
+            "increase",
+            "less",
+            "more",
+            "no change",
+            "per",
+            "pure",
+            "ratio",
+            "rise",
+            "Surface",
+            "east",
+            " m east",
+            "west",
+        ],
+    ),
     (Sense::Label, &["ab", "bc", "c", "d", "t", "rd", "st", "th", "π r 2"]),
 ];
 
@@ -95,7 +161,8 @@ fn unit_start(text: &str, options: Options) -> Option<usize> {
     if !last.is_alphabetic() && !before.is_some_and(is_space) {
         return None;
     }
-    let tail_start = (end.saturating_sub(LENGTH_MAX)..=end).find(|at| text.is_char_boundary(*at))?;
+    let tail_start =
+        (end.saturating_sub(LENGTH_MAX)..=end).find(|at| text.is_char_boundary(*at))?;
     let tail = &text[tail_start..end];
     let bare = [tail.strip_suffix("es"), tail.strip_suffix('s'), Some(tail)];
     let starts = bare.into_iter().flatten().flat_map(|bare| {

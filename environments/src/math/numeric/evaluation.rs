@@ -330,10 +330,10 @@ impl<'a> Evaluation<'a> {
         });
         let mut random = super::Random(hash);
         let precision = self.precision;
-        let mut sum = Complex::real(random.real(false));
+        let mut sum = Complex::real(random.real(false, 1));
         for argument in arguments {
             let value = self.value(argument)?;
-            let scale = |random: &mut super::Random| Complex::real(random.real(false).shifted(-3));
+            let scale = |random: &mut super::Random| Complex::real(random.real(false, -2));
             let exponent =
                 value.times(&scale(&mut random), precision).plus(&scale(&mut random), precision);
             let exponential = exponent.times(&sum, precision).exponential(precision)?;
