@@ -24,6 +24,7 @@ mod plain;
 mod tests;
 mod units;
 
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -40,11 +41,37 @@ const ATTEMPTS_MAX: usize = 2000;
 const FINAL_ANSWER: &str = "(?i)f[iİı]nal answer";
 static ANSWERS: LazyLock<Regex> = LazyLock::new(|| expression("(?i)answer"));
 static FINAL_ANSWERS: LazyLock<Regex> = LazyLock::new(|| expression(FINAL_ANSWER));
-static STATED_ANSWERS: LazyLock<Regex> =
-    LazyLock::new(|| expression(&format!("{FINAL_ANSWER} [iİı]s")));
-
 fn expression(source: &str) -> Regex {
     Regex::new(source).expect("the expression is a constant")
+}
+
+fn places(phrase: &Regex, text: &str) -> Vec<Range<usize>> {
+    phrase.find_iter(text).map(|found| found.range()).collect()
+}
+
+/// How long what has to stand behind a phrase is, if it does: a colon, ` is`, or nothing at all.
+fn colon(rest: &str) -> Option<usize> {
+    rest.starts_with(':').then_some(1)
+}
+
+fn is(rest: &str) -> Option<usize> {
+    let mut letters = rest.strip_prefix(' ')?.chars();
+    let (first, second) = (letters.next()?, letters.next()?);
+    let is_word = "iIİı".contains(first) && "sSſ".contains(second);
+    is_word.then(|| 1 + first.len_utf8() + second.len_utf8())
+}
+
+fn nothing(_: &str) -> Option<usize> {
+    Some(0)
+}
+
+/// Keeps a match of a kind. They come in order, and the last are tried first, so that the first of very
+/// many need not be kept.
+fn keep(matches: &mut Vec<Found>, found: Found) {
+    if matches.len() > 4 * ATTEMPTS_MAX {
+        matches.drain(..matches.len() - 2 * ATTEMPTS_MAX);
+    }
+    matches.push(found);
 }
 
 /// What is looked for.
@@ -91,7 +118,8 @@ struct Found {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Plain(plain::Value),
+    /// A value that begins at a position, with what must stand before it.
+    Plain { at: usize, form: plain::Form, follow: Follow },
     /// A chain of environments that begins at a position.
     Chain {
         at: usize,
@@ -111,6 +139,8 @@ struct Search<'c, 't> {
     plain: Option<plain::Scanner<'c, 't>>,
     latex: environments::Scanner<'c, 't>,
     options: Options,
+    answers: OnceCell<Vec<Range<usize>>>,
+    final_answers: OnceCell<Vec<Range<usize>>>,
 }
 
 /// What a text says: the answer, if one can be read, and the text that stands for it.
@@ -125,7 +155,8 @@ pub(super) fn extract(
     let cursor = Cursor::new(text);
     let plain = (targets == Targets::All).then(|| plain::Scanner::new(&cursor));
     let latex = environments::Scanner::new(&cursor);
-    let search = Search { text, plain, latex, options };
+    let (answers, final_answers) = Default::default();
+    let search = Search { text, plain, latex, options, answers, final_answers };
     let (mut attempts, mut fallback) = (0, None);
     for priority in 1..=5 {
         let mut matches = search.matches(priority);
@@ -162,56 +193,63 @@ impl<'t> Search<'_, 't> {
         match priority {
             1 => {
                 if let Some(plain) = plain {
-                    self.anchored(&STATED_ANSWERS, "", &mut found, |anchor| plain.hoped(anchor));
+                    found.extend(self.anchored(self.final_answers(), is, |at| plain.hoped(at)));
                 }
-                self.anchored(&STATED_ANSWERS, "", &mut found, |anchor| latex.hoped(anchor));
+                found.extend(self.anchored(self.final_answers(), is, |at| latex.hoped(at)));
             }
             2 => {
                 if let Some(plain) = plain {
-                    self.anchored(&FINAL_ANSWERS, "", &mut found, |anchor| plain.said(anchor));
+                    found.extend(self.anchored(self.final_answers(), nothing, |at| plain.said(at)));
                 }
-                self.anchored(&FINAL_ANSWERS, "", &mut found, |anchor| latex.said(anchor));
-                latex.boxed_chains(&mut found);
+                found.extend(self.anchored(self.final_answers(), nothing, |at| latex.said(at)));
+                found.extend(latex.boxed_chains());
                 found.extend(latex.widest_box());
             }
             3 | 4 => {
-                let colon = if priority == 3 { ":" } else { "" };
+                let behind = if priority == 3 { colon } else { nothing };
                 if let Some(plain) = plain {
-                    self.anchored(&ANSWERS, colon, &mut found, |anchor| plain.answered(anchor));
+                    found.extend(self.anchored(self.answers(), behind, |at| plain.answered(at)));
                 }
-                self.anchored(&ANSWERS, colon, &mut found, |anchor| latex.answered(anchor));
+                found.extend(self.anchored(self.answers(), behind, |at| latex.answered(at)));
             }
             _ => {
                 if let Some(plain) = plain {
-                    plain.arithmetic(&mut found);
-                    plain.numbers(&mut found);
+                    found.extend(plain.everywhere(plain::Form::Arithmetic));
+                    found.extend(plain.everywhere(plain::Form::Number));
                 }
-                latex.chains(&mut found);
+                found.extend(latex.chains());
             }
         }
         found
     }
 
+    /// Where `answer` stands.
+    fn answers(&self) -> &[Range<usize>] {
+        self.answers.get_or_init(|| places(&ANSWERS, self.text))
+    }
+
+    /// Where `final answer` stands.
+    fn final_answers(&self) -> &[Range<usize>] {
+        self.final_answers.get_or_init(|| places(&FINAL_ANSWERS, self.text))
+    }
+
     /// All matches that begin with a phrase and what stands behind it.
     fn anchored(
         &self,
-        anchor: &Regex,
-        behind: &str,
-        found: &mut Vec<Found>,
+        phrases: &[Range<usize>],
+        behind: impl Fn(&str) -> Option<usize>,
         look: impl Fn(Range<usize>) -> Option<Found>,
-    ) {
-        let mut from = 0;
-        while let Some(anchor) = anchor.find_at(self.text, from) {
-            let is_whole = self.text[anchor.end()..].starts_with(behind);
-            let anchored = is_whole.then(|| look(anchor.start()..anchor.end() + behind.len()));
-            match anchored.flatten() {
-                Some(one) => {
-                    from = one.end;
-                    found.push(one);
-                }
-                None => from = anchor.end(),
+    ) -> Vec<Found> {
+        let (mut from, mut found) = (0, Vec::new());
+        for phrase in phrases {
+            let length = behind(&self.text[phrase.end..]).filter(|_| phrase.start >= from);
+            let one = length.and_then(|length| look(phrase.start..phrase.end + length));
+            if let Some(one) = one {
+                from = one.end;
+                keep(&mut found, one);
             }
         }
+        found
     }
 
     /// The value of a match, and its text.
@@ -221,7 +259,11 @@ impl<'t> Search<'_, 't> {
             chain.map_or((None, String::new()), |(chain, _)| self.read_chain(chain.parts()))
         };
         match &found.source {
-            Source::Plain(value) => plain::read(self.text, value),
+            Source::Plain { at, form, follow } => {
+                let plain = self.plain.as_ref();
+                let value = plain.and_then(|plain| plain.value(*at, *form, *follow));
+                value.map_or((None, String::new()), |(value, _)| plain::read(self.text, &value))
+            }
             Source::Chain { at, follow } => chain(*at, Wanted::Any, *follow),
             Source::BoxedChain { at } => chain(*at, Wanted::Boxed, Follow::Anything),
             Source::Box(range) => {
@@ -229,7 +271,7 @@ impl<'t> Search<'_, 't> {
                 let mode = if strict { boxes::Mode::LastList } else { boxes::Mode::Last };
                 let content = boxes::content(&self.text[range.clone()], mode);
                 let normalised = normal::normalised(&content, self.options);
-                (read_latex(&normalised), normalised)
+                (latex::parse(&normalised).ok(), normalised)
             }
         }
     }
@@ -238,7 +280,7 @@ impl<'t> Search<'_, 't> {
         let read = |part: &environments::Part| {
             let content = boxes::content(&self.text[part.content.clone()], boxes::Mode::All);
             let normalised = normal::normalised(&content, self.options);
-            let value = read_latex(&normalised);
+            let value = latex::parse(&normalised).ok();
             let value = if part.percent { value.and_then(hundredths) } else { value };
             (value, normalised)
         };
@@ -263,24 +305,4 @@ fn hundredths(value: Expression) -> Option<Expression> {
         }
         value => value.percent(),
     }
-}
-
-/// Reads normalised LaTeX; of a chain of equations that cannot be read whole, the last side.
-fn read_latex(normalised: &str) -> Option<Expression> {
-    let whole = latex::parse(normalised).ok();
-    whole.or_else(|| latex::parse(last_side(normalised)?).ok())
-}
-
-/// What stands behind the last of two or more equals signs.
-fn last_side(normalised: &str) -> Option<&str> {
-    if normalised.contains([',', ';']) {
-        return None;
-    }
-    let is_equals = |at: usize| {
-        let before = at.checked_sub(1).map(|before| normalised.as_bytes()[before]);
-        !matches!(before, Some(b'\\' | b'<' | b'!' | b'>'))
-    };
-    let mut equals = normalised.rmatch_indices('=').map(|(at, _)| at).filter(|at| is_equals(*at));
-    let last = equals.next()?;
-    equals.next().map(|_| &normalised[last + 1..])
 }

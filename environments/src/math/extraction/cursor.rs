@@ -86,8 +86,10 @@ impl<'t> Cursor<'t> {
 
     /// Where the spaces that begin at a position end; the position itself without any.
     pub(super) fn spaces_end(&self, at: usize) -> usize {
-        if self.behind_space(at).is_none() {
-            return at;
+        let Some(next) = self.behind_space(at) else { return at };
+        // Most spaces stand alone.
+        if self.byte(next).is_some_and(|byte| byte.is_ascii_graphic()) {
+            return next;
         }
         let known =
             self.spaces.iter().map(Cell::get).find(|(start, end)| (*start..*end).contains(&at));
@@ -103,6 +105,19 @@ impl<'t> Cursor<'t> {
         end
     }
 
+    /// Where the spaces before a position begin; the position itself without any.
+    pub(super) fn spaces_start(&self, at: usize) -> usize {
+        self.text[..at].trim_end_matches(is_space).len()
+    }
+
+    /// The next `is` behind a space that is not before `from`, and of which more holds.
+    pub(super) fn next_is(&self, from: usize, holds: impl Fn(usize) -> bool) -> Option<usize> {
+        let rest = self.text.get(from..)?;
+        let places = rest.match_indices("is").map(|(index, _)| from + index);
+        let mut places = places.filter(|at| self.character_before(*at).is_some_and(is_space));
+        places.find(|at| holds(*at))
+    }
+
     /// Where the last of the spaces before a position begins, if it is not before `from`.
     pub(super) fn last_space(&self, from: usize, at: usize) -> Option<usize> {
         let character = self.character_before(at).filter(|character| is_space(*character))?;
@@ -114,4 +129,9 @@ impl<'t> Cursor<'t> {
         let digits = self.text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_digit());
         at + digits.count()
     }
+}
+
+/// Whether a text has so many characters at most.
+pub(super) fn is_short(text: &str, most: usize) -> bool {
+    text.len() <= most || (text.len() <= 4 * most && text.chars().count() <= most)
 }

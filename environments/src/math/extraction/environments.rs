@@ -6,9 +6,9 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::cursor::{Cursor, Memo};
+use super::cursor::{Cursor, Memo, is_short};
 use super::plain::percent_ends;
-use super::{Follow, Found, Source};
+use super::{Follow, Found, Source, keep};
 
 /// Environments in a chain.
 const CHAIN_MAX: usize = 6;
@@ -39,6 +39,7 @@ pub(super) enum Wanted {
 pub(super) struct Scanner<'c, 't> {
     cursor: &'c Cursor<'t>,
     environments: Memo,
+    said: Memo,
     brackets: Memo,
     parentheses: Memo,
     lines: Memo,
@@ -49,8 +50,9 @@ pub(super) struct Scanner<'c, 't> {
 
 impl<'c, 't> Scanner<'c, 't> {
     pub(super) fn new(cursor: &'c Cursor<'t>) -> Self {
-        let (environments, brackets, parentheses, lines, boxes, brace) = Default::default();
-        Self { cursor, environments, brackets, parentheses, lines, boxes, brace }
+        let (environments, said, brackets, parentheses, lines) = Default::default();
+        let (boxes, brace) = Default::default();
+        Self { cursor, environments, said, brackets, parentheses, lines, boxes, brace }
     }
 
     /// `final answer is $…$. I hope`, from behind `is`.
@@ -61,56 +63,54 @@ impl<'c, 't> Scanner<'c, 't> {
 
     /// `final answer … is $…$`, from behind `answer`.
     pub(super) fn said(&self, anchor: Range<usize>) -> Option<Found> {
-        let mut at = anchor.end;
-        for _ in 0..=LONG_GAP_MAX {
-            let character = self.cursor.character(at)?;
-            let spaces_end = self.cursor.spaces_end(at);
-            if spaces_end > at
-                && let Some(is) = self.cursor.behind(spaces_end, "is")
-            {
-                let is = self.cursor.behind(is, ":").unwrap_or(is);
-                if let Some((at, end)) = self.spaced(is, Follow::Anything) {
-                    return Some(found(anchor.start, end, at, Follow::Anything));
-                }
-            }
-            at += character.len_utf8();
-        }
-        None
+        let find = |from| self.cursor.next_is(from, |is| self.stated(is).is_some());
+        let is = self.said.next(anchor.end + 1, find)?;
+        let gap_end = self.cursor.spaces_start(is).max(anchor.end);
+        let is_near = is_short(&self.cursor.text()[anchor.end..gap_end], LONG_GAP_MAX);
+        let (at, end) = is_near.then(|| self.stated(is)).flatten()?;
+        Some(found(anchor.start, end, at, Follow::Anything))
+    }
+
+    /// Where a chain begins and ends that stands behind `is`.
+    fn stated(&self, is: usize) -> Option<(usize, usize)> {
+        let at = self.cursor.behind(is, "is")?;
+        self.spaced(self.cursor.behind(at, ":").unwrap_or(at), Follow::Anything)
     }
 
     /// `answer … $…$`, from behind `answer` and its colon.
     pub(super) fn answered(&self, anchor: Range<usize>) -> Option<Found> {
         let at = self.next_environment(anchor.end)?;
-        let gap = &self.cursor.text()[anchor.end..at];
-        let is_near = gap.len() <= 4 * GAP_MAX && gap.chars().count() <= GAP_MAX;
+        let is_near = is_short(&self.cursor.text()[anchor.end..at], GAP_MAX);
         let end = is_near.then(|| self.chain_end(at, Wanted::Any, Follow::Anything)).flatten()?;
         Some(found(anchor.start, end, at, Follow::Anything))
     }
 
     /// All chains in the text.
-    pub(super) fn chains(&self, chains: &mut Vec<Found>) {
-        let mut from = 0;
+    pub(super) fn chains(&self) -> Vec<Found> {
+        let (mut from, mut chains) = (0, Vec::new());
         while let Some(at) = self.next_environment(from) {
             let end = self.chain_end(at, Wanted::Any, Follow::Anything);
             let end = end.unwrap_or(at + 1);
-            chains.push(found(at, end, at, Follow::Anything));
+            keep(&mut chains, found(at, end, at, Follow::Anything));
             from = end;
         }
+        chains
     }
 
     /// All chains of environments with boxes in them.
-    pub(super) fn boxed_chains(&self, chains: &mut Vec<Found>) {
-        let mut from = 0;
+    pub(super) fn boxed_chains(&self) -> Vec<Found> {
+        let (mut from, mut chains) = (0, Vec::new());
         while let Some(at) = self.next_candidate(from) {
             from = at + 1;
             if self.next_box(at).is_none() {
-                return;
+                break;
             }
             if let Some(end) = self.chain_end(at, Wanted::Boxed, Follow::Anything) {
-                chains.push(Found { start: at, end, source: Source::BoxedChain { at } });
+                keep(&mut chains, Found { start: at, end, source: Source::BoxedChain { at } });
                 from = end;
             }
         }
+        chains
     }
 
     /// From the first box to the last closing brace.

@@ -133,7 +133,8 @@ fn without_layout(text: &str) -> String {
     }
     let cursor = Cursor::new(text);
     let mut kept = String::with_capacity(text.len());
-    let mut at = 0;
+    // All signs that begin something are of one byte, so that others are passed over byte by byte.
+    let (mut at, mut copied) = (0, 0);
     while let Some(byte) = cursor.byte(at) {
         let dropped = match byte {
             b'\\' => layout_command(&cursor, at),
@@ -141,16 +142,17 @@ fn without_layout(text: &str) -> String {
             b'"' | b'\'' if cursor.byte_before(at) != Some(b'\\') => Some(at + 1),
             _ => None,
         };
-        at = dropped.unwrap_or_else(|| copied(&cursor, at, &mut kept));
+        at = match dropped {
+            Some(end) => {
+                kept.push_str(&text[copied..at]);
+                copied = end;
+                end
+            }
+            None => at + 1,
+        };
     }
+    kept.push_str(&text[copied..]);
     kept
-}
-
-/// Copies the character at a position. Returns the next position.
-fn copied(cursor: &Cursor<'_>, at: usize, kept: &mut String) -> usize {
-    let character = cursor.character(at).expect("the position is in the text");
-    kept.push(character);
-    at + character.len_utf8()
 }
 
 fn layout_command(cursor: &Cursor<'_>, at: usize) -> Option<usize> {
@@ -168,7 +170,7 @@ fn layout_command(cursor: &Cursor<'_>, at: usize) -> Option<usize> {
 fn rewritten(text: &str) -> String {
     let cursor = Cursor::new(text);
     let mut written = String::with_capacity(text.len() + 8);
-    let mut at = 0;
+    let (mut at, mut copied) = (0, 0);
     while let Some(byte) = cursor.byte(at) {
         let found = match byte {
             b'\\' => synonym(&cursor, at),
@@ -178,17 +180,19 @@ fn rewritten(text: &str) -> String {
             b'a' | b'o' => conjunction(&cursor, at),
             b'p' => percent(&cursor, at),
             b'i' => infinity(&cursor, at),
-            byte if byte.is_ascii_graphic() => None,
+            byte if byte.is_ascii_graphic() || !text.is_char_boundary(at) => None,
             _ => spaced(&cursor, at),
         };
         match found {
             Some((replacement, end)) => {
+                written.push_str(&text[copied..at]);
                 written.push_str(replacement);
-                at = end;
+                (at, copied) = (end, end);
             }
-            None => at = copied(&cursor, at, &mut written),
+            None => at += 1,
         }
     }
+    written.push_str(&text[copied..]);
     written
 }
 

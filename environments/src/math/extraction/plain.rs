@@ -3,10 +3,11 @@
 //! The rules are those of Math-Verify's expressions, read with the greed and the backtracking of Python's
 //! `re`: of the ends that a value may have, the first that lets the rest fit counts.
 
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use super::cursor::{Cursor, Memo};
-use super::{Follow, Found, Source};
+use super::{Follow, Found, Source, keep};
 use crate::math::expression::Expression;
 use crate::math::plain;
 
@@ -24,14 +25,27 @@ pub(super) enum Value {
     Arithmetic(Range<usize>),
 }
 
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Number,
+    Arithmetic,
+    /// Arithmetic if possible, else a number.
+    Either,
+}
+
 /// Looks for values in a text.
 #[derive(Debug)]
 pub(super) struct Scanner<'c, 't> {
     cursor: &'c Cursor<'t>,
     starts: Memo,
-    equals: Memo,
+    /// Where values begin that no equals sign follows, and where `is` stands before a value.
+    valued: Memo,
+    said: Memo,
+    /// The equals signs that such a value follows.
+    equals: OnceCell<Vec<usize>>,
     /// The run of arithmetic that was looked at last.
-    run: std::cell::Cell<Option<Run>>,
+    run: Cell<Option<Run>>,
 }
 
 /// What is known of a run of digits, operators, brackets, points and spaces.
@@ -47,97 +61,78 @@ struct Run {
 
 impl<'c, 't> Scanner<'c, 't> {
     pub(super) fn new(cursor: &'c Cursor<'t>) -> Self {
-        let (starts, equals) = Default::default();
-        Self { cursor, starts, equals, run: std::cell::Cell::default() }
+        let (starts, valued, said, equals, run) = Default::default();
+        Self { cursor, starts, valued, said, equals, run }
     }
 
     /// `final answer is …. I hope`, from behind `is`.
     pub(super) fn hoped(&self, anchor: Range<usize>) -> Option<Found> {
         let at = self.cursor.behind(anchor.end, ":").unwrap_or(anchor.end);
-        let (value, end) = self.spaced(at, Follow::Hope)?;
-        Some(Found { start: anchor.start, end, source: Source::Plain(value) })
+        let (at, end) = self.spaced(at, Follow::Hope)?;
+        Some(found(anchor.start, end, at, Form::Either, Follow::Hope))
     }
 
     /// `final answer … is …`, from behind `answer`.
     pub(super) fn said(&self, anchor: Range<usize>) -> Option<Found> {
-        let mut at = anchor.end;
-        for _ in 0..=LONG_GAP_MAX {
-            let character = self.cursor.character(at)?;
-            let spaces_end = self.cursor.spaces_end(at);
-            if spaces_end > at
-                && let Some(is) = self.cursor.behind(spaces_end, "is")
-            {
-                let is = self.cursor.behind(is, ":").unwrap_or(is);
-                if let Some((value, end)) = self.either(is, Follow::Anything) {
-                    return Some(Found { start: anchor.start, end, source: Source::Plain(value) });
-                }
-            }
-            if character == '\n' {
-                return None;
-            }
-            at += character.len_utf8();
-        }
-        None
+        let find = |from| self.cursor.next_is(from, |is| self.stated(is).is_some());
+        let is = self.said.next(anchor.end + 1, find)?;
+        let gap_end = self.cursor.spaces_start(is).max(anchor.end);
+        let gap = &self.cursor.text()[anchor.end..gap_end];
+        let (at, end) = self.stated(is).filter(|_| is_gap(gap, LONG_GAP_MAX))?;
+        Some(found(anchor.start, end, at, Form::Either, Follow::Anything))
+    }
+
+    /// Where a value begins and ends that stands behind `is`.
+    fn stated(&self, is: usize) -> Option<(usize, usize)> {
+        let at = self.cursor.behind(is, "is")?;
+        let at = self.cursor.behind(at, ":").unwrap_or(at);
+        Some((at, self.either(at, Follow::Anything)?.1))
     }
 
     /// `answer … = …` or `answer …`, from behind `answer` and its colon.
     pub(super) fn answered(&self, anchor: Range<usize>) -> Option<Found> {
-        let found = self.after_equals(anchor.end).or_else(|| self.after_gap(anchor.end));
-        found.map(|(value, end)| Found { start: anchor.start, end, source: Source::Plain(value) })
+        let value = self.after_equals(anchor.end).or_else(|| self.after_gap(anchor.end));
+        value.map(|(at, end)| found(anchor.start, end, at, Form::Either, Follow::NoEquals))
     }
 
-    fn after_equals(&self, from: usize) -> Option<(Value, usize)> {
-        let mut places = Vec::new();
-        let (mut at, mut gap) = (from, 0);
-        while let Some(next) = self.next_equals(at) {
-            let Some(more) = characters(&self.cursor.text()[at..next], LONG_GAP_MAX) else { break };
-            gap += more;
-            if gap > LONG_GAP_MAX {
-                break;
-            }
-            places.push(next);
-            (at, gap) = (next + 1, gap + 1);
-        }
-        places.iter().rev().find_map(|place| self.spaced(place + 1, Follow::NoEquals))
+    fn after_equals(&self, from: usize) -> Option<(usize, usize)> {
+        let text = self.cursor.text();
+        let places = self.equals.get_or_init(|| {
+            let places = text.match_indices('=').map(|(at, _)| at);
+            places.filter(|at| self.spaced(at + 1, Follow::NoEquals).is_some()).collect()
+        });
+        let first = places.partition_point(|place| *place < from);
+        let near = places[first..].iter().take_while(|place| is_gap(&text[from..**place], LONG_GAP_MAX));
+        near.last().and_then(|place| self.spaced(place + 1, Follow::NoEquals))
     }
 
-    fn after_gap(&self, from: usize) -> Option<(Value, usize)> {
-        let (mut at, mut gap) = (from, 0);
-        while let Some(next) = self.next_start(at) {
-            gap += characters(&self.cursor.text()[at..next], GAP_MAX)?;
-            if gap > GAP_MAX {
-                return None;
+    fn after_gap(&self, from: usize) -> Option<(usize, usize)> {
+        let at = self.valued.next(from, |from| {
+            let mut at = self.next_start(from)?;
+            while self.either(at, Follow::NoEquals).is_none() {
+                at = self.next_start(at + self.cursor.character(at)?.len_utf8())?;
             }
-            let found = self.either(next, Follow::NoEquals);
-            if found.is_some() {
-                return found;
-            }
-            let prefix = self.cursor.character(next)?;
-            if prefix == '\n' {
-                return None;
-            }
-            (at, gap) = (next + prefix.len_utf8(), gap + 1);
-        }
-        None
-    }
-
-    fn next_equals(&self, from: usize) -> Option<usize> {
-        let find = |from: usize| Some(from + self.cursor.text()[from..].find('=')?);
-        self.equals.next(from, find)
+            Some(at)
+        })?;
+        let is_near = is_gap(&self.cursor.text()[from..at], GAP_MAX);
+        let (_, end) = is_near.then(|| self.either(at, Follow::NoEquals)).flatten()?;
+        Some((at, end))
     }
 
     /// The next place from where a value may begin, with what must stand before it.
     fn next_start(&self, from: usize) -> Option<usize> {
         let find = |from: usize| {
-            let mut at = from;
-            while let Some(character) = self.cursor.character(at) {
-                let next = at + character.len_utf8();
-                if is_prefix(character) && self.may_begin(next) {
-                    return Some(at);
-                }
-                at = next;
-            }
-            None
+            let bytes = &self.cursor.text().as_bytes()[from..];
+            let mut places = bytes.iter().enumerate();
+            places.find_map(|(index, byte)| {
+                let at = from + index;
+                let behind = match byte {
+                    b'=' | b' ' | b'\t'..=b'\r' | 0x1c..=0x1f => at + 1,
+                    0x80.. if self.cursor.text().is_char_boundary(at) => self.cursor.behind_space(at)?,
+                    _ => return None,
+                };
+                self.may_begin(behind).then_some(at)
+            })
         };
         self.starts.next(from, find)
     }
@@ -150,36 +145,39 @@ impl<'c, 't> Scanner<'c, 't> {
         }
     }
 
-    /// All arithmetic in the text.
-    pub(super) fn arithmetic(&self, found: &mut Vec<Found>) {
-        self.everywhere(found, |start| self.arithmetic_behind(start, Follow::Anything));
-    }
-
-    /// All numbers in the text.
-    pub(super) fn numbers(&self, found: &mut Vec<Found>) {
-        self.everywhere(found, |start| self.number_behind(start, Follow::Anything));
-    }
-
-    fn everywhere(&self, found: &mut Vec<Found>, behind: impl Fn(usize) -> Option<(Value, usize)>) {
+    /// All values of a form in the text.
+    pub(super) fn everywhere(&self, form: Form) -> Vec<Found> {
+        let mut values = Vec::new();
         // Before the first character a value needs nothing.
         let mut next = if self.may_begin(0) { Some(0) } else { self.next_start(0) };
         while let Some(start) = next {
-            let from = match behind(start) {
-                Some((value, end)) => {
-                    found.push(Found { start, end, source: Source::Plain(value) });
+            let from = match self.value(start, form, Follow::Anything) {
+                Some((_, end)) => {
+                    keep(&mut values, found(start, end, start, form, Follow::Anything));
                     end
                 }
                 None => start + self.cursor.character(start).map_or(1, char::len_utf8),
             };
             next = self.next_start(from);
         }
+        values
+    }
+
+    /// The value that begins at a place, with what must stand before it, and where the match ends.
+    pub(super) fn value(&self, start: usize, form: Form, follow: Follow) -> Option<(Value, usize)> {
+        match form {
+            Form::Number => self.number_behind(start, follow),
+            Form::Arithmetic => self.arithmetic_behind(start, follow),
+            Form::Either => self.either(start, follow),
+        }
     }
 
     /// A value behind spaces, of which it needs the last unless an `=` follows.
-    fn spaced(&self, at: usize, follow: Follow) -> Option<(Value, usize)> {
+    /// Returns where it begins, with what must stand before it, and where the match ends.
+    fn spaced(&self, at: usize, follow: Follow) -> Option<(usize, usize)> {
         let end = self.cursor.spaces_end(at);
-        let found = self.either(end, follow);
-        found.or_else(|| self.either(self.cursor.last_space(at, end)?, follow))
+        let value = |start: usize| Some((start, self.either(start, follow)?.1));
+        value(end).or_else(|| value(self.cursor.last_space(at, end)?))
     }
 
     fn either(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
@@ -354,10 +352,13 @@ pub(super) fn percent_ends(cursor: &Cursor<'_>, at: usize) -> impl Iterator<Item
     ends.into_iter().flatten()
 }
 
-/// How many characters a text has, if there are few and none ends a line.
-fn characters(text: &str, most: usize) -> Option<usize> {
-    let is_short = text.len() <= 4 * most && !text.contains('\n');
-    is_short.then(|| text.chars().count())
+fn found(start: usize, end: usize, at: usize, form: Form, follow: Follow) -> Found {
+    Found { start, end, source: Source::Plain { at, form, follow } }
+}
+
+/// Whether a text has so many characters at most, and none that ends a line.
+fn is_gap(text: &str, most: usize) -> bool {
+    super::cursor::is_short(text, most) && !text.contains('\n')
 }
 
 fn is_prefix(character: char) -> bool {

@@ -271,19 +271,6 @@ fn strictly_only_units_are_dropped_and_only_lists_of_boxes_are_joined() {
 }
 
 #[test]
-fn of_a_chain_of_equations_the_last_side_can_be_read() {
-    for (normalised, expected) in [
-        ("a=b=3", Some("3")),
-        ("a=3", None),
-        ("a=b=3,4", None),
-        ("a<=b>=3", None),
-        ("a\\=b=c=d", Some("d")),
-    ] {
-        assert_eq!(super::last_side(normalised), expected, "{normalised}");
-    }
-}
-
-#[test]
 fn a_text_full_of_what_cannot_be_read_is_given_up() {
     assert_eq!(
         extract(&"$\\frac$ x ".repeat(20_000), Targets::All, Options::default()),
