@@ -6,6 +6,7 @@
 
 mod coding;
 mod judge;
+mod mathematics;
 mod search;
 
 use std::path::{Path, PathBuf};

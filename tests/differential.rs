@@ -16,10 +16,15 @@
 //! a model says in each rollout, and the `rollouts.jsonl` hold the outputs that are expected of its calls. A
 //! folder may have a `malformed.jsonl` instead of tasks and rollouts: rows of which each must be refused.
 //!
+//! Mathematics has pairs of answers instead, and a library that is not right in all of them; see
+//! `differential/mathematics.rs`.
+//!
 //! `ROWS` is how many rollouts it makes in all. The seed is fixed, so a run can be repeated; the variables
 //! `DIFFERENTIAL_SEED` and `DIFFERENTIAL_ROWS` ask for others. A line `# Requires: a==1 b==2` names what
 //! the script imports; it is installed once into a virtual environment below `target/`. Without `python3`
 //! or a package registry the test says in one line that it skipped.
+
+mod mathematics;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,6 +1,8 @@
 //! `equivalence_llm_judge` through the public door: what the judge is asked, what its answers are
 //! worth, and that a judge in trouble never makes a reward.
 
+mod mathematics;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -142,6 +144,11 @@ impl Court {
     }
 
     async fn with_time(name: &str, settings: &Value, replies: Vec<Reply>, time: &str) -> Self {
+        Self::of("equivalence_llm_judge", name, settings, replies, time).await
+    }
+
+    /// A court with an environment of a kind.
+    async fn of(kind: &str, name: &str, settings: &Value, replies: Vec<Reply>, time: &str) -> Self {
         let bench = Bench { replies: Mutex::new(replies.into()), ..Bench::default() };
         let bench = Arc::new(bench);
         BENCHES.lock().unwrap().insert(name.to_owned(), bench.clone());
@@ -151,7 +158,7 @@ impl Court {
         let config = json!({
             "models": { "judge": { "kind": "bench", "settings": { "bench": name } } },
             "environments": { "world": {
-                "kind": "equivalence_llm_judge", "verify_timeout": time, "settings": all,
+                "kind": kind, "verify_timeout": time, "settings": all,
             } },
             "runtime": { "shards": 1 },
         });

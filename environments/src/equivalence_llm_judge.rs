@@ -57,9 +57,9 @@ use framework::responses::{CreateParams, Item, Response, Role};
 use framework::task::{Row, Target as AnyTarget, TargetError};
 use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::judge::{EVALUATIONS, Inputs, Judge, JudgeSpec, Labels, NoLabel, Template};
+use crate::judge::{EVALUATIONS, Inputs, Judge, JudgeSpec, NoLabel, Shown, Template, settings};
 use crate::transcript::last_assistant_texts;
 use extraction::{Regex, last_value, read_regex, regex};
 use grading::{Answer, Next, Rules};
@@ -71,7 +71,7 @@ pub struct Config {
     /// The judge: a name of `models`.
     pub judge_model: String,
     /// What the judge is asked with, such as `temperature`. Default: nothing.
-    #[serde(default = "no_params", deserialize_with = "read_params")]
+    #[serde(default = "settings::no_params", deserialize_with = "settings::read_params")]
     pub judge_responses_create_params: CreateParams,
     /// A system message to the judge. Default: none.
     #[serde(default)]
@@ -84,20 +84,20 @@ pub struct Config {
     #[serde(default)]
     pub judge_prompt_template_fpath: Option<PathBuf>,
     /// What the judge says of equivalent answers. Default: `[[A=B]]`.
-    #[serde(default = "equal_label")]
+    #[serde(default = "settings::equal_label")]
     pub judge_equal_label: String,
     /// What it says of others. Default: `[[A!=B]]`.
-    #[serde(default = "not_equal_label")]
+    #[serde(default = "settings::not_equal_label")]
     pub judge_not_equal_label: String,
     /// What an answer without a label means: `fail`, or `not_equal` as in NeMo Gym.
     #[serde(default)]
     pub judge_no_label: NoLabel,
     /// So often a question is asked in all if it fails or its answer has no label. Default: 3.
-    #[serde(default = "attempts")]
+    #[serde(default = "settings::attempts")]
     pub judge_attempts: NonZeroU32,
     /// So many questions to the judge are open at once, over all shards; null: as many as there are.
     /// Default: 64.
-    #[serde(default = "at_once")]
+    #[serde(default = "settings::at_once")]
     pub judge_endpoint_max_concurrency: Option<NonZeroUsize>,
     /// Cuts the question out of the last user message. Default: all of it.
     #[serde(default, deserialize_with = "read_regex")]
@@ -131,26 +131,6 @@ pub struct Config {
 
 /// The question to the judge, unless the configuration has another.
 const PROMPT: &str = include_str!("../prompts/question_answering.txt");
-fn no_params() -> CreateParams {
-    CreateParams::parse(r#"{"input":[]}"#).expect("it is an object of parameters")
-}
-
-fn equal_label() -> String {
-    "[[A=B]]".to_owned()
-}
-
-fn not_equal_label() -> String {
-    "[[A!=B]]".to_owned()
-}
-
-fn attempts() -> NonZeroU32 {
-    NonZeroU32::MIN.saturating_add(2)
-}
-
-fn at_once() -> Option<NonZeroUsize> {
-    NonZeroUsize::new(64)
-}
-
 fn extraction_failure() -> String {
     "[NO VALID ANSWER EXTRACTED]".to_owned()
 }
@@ -165,14 +145,6 @@ fn length_threshold() -> Option<usize> {
 
 fn half() -> f64 {
     0.5
-}
-
-/// Reads the judge's parameters; their prompt need not be there, and is not looked at.
-fn read_params<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CreateParams, D::Error> {
-    let mut fields = serde_json::Map::deserialize(deserializer)?;
-    fields.insert("input".to_owned(), serde_json::Value::Array(Vec::new()));
-    CreateParams::parse(&serde_json::Value::Object(fields).to_string())
-        .map_err(serde::de::Error::custom)
 }
 
 /// What a row says beyond the prompt.
@@ -274,14 +246,9 @@ impl Environment for EquivalenceJudge {
     type Session = ();
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        let template = template(&config)?;
-        let labels = Labels::new(&config.judge_equal_label, &config.judge_not_equal_label);
-        let labels = labels.ok_or_else(|| {
-            BuildError::new(
-                "`settings.judge_equal_label` and `settings.judge_not_equal_label` have to be two \
-                 different texts",
-            )
-        })?;
+        let (inline, path) = (&config.judge_prompt_template, &config.judge_prompt_template_fpath);
+        let template = settings::template(inline.as_ref(), path.as_deref(), PROMPT)?;
+        let labels = settings::labels(&config.judge_equal_label, &config.judge_not_equal_label)?;
         let spec = JudgeSpec {
             model: &config.judge_model,
             params: &config.judge_responses_create_params,
@@ -291,6 +258,7 @@ impl Environment for EquivalenceJudge {
             no_label: config.judge_no_label,
             attempts: config.judge_attempts,
             at_once: config.judge_endpoint_max_concurrency,
+            shown: Shown::ExchangeAndLabel,
         };
         Ok(Self {
             judge: Judge::new(spec, wiring)?,
@@ -351,27 +319,6 @@ impl Environment for EquivalenceJudge {
 
     fn target(row: &Row) -> Result<AnyTarget, TargetError> {
         row.read::<Target>()?.resolve(row).map(AnyTarget::new)
-    }
-}
-
-fn template(config: &Config) -> Result<Template, BuildError> {
-    let (inline, path) = (&config.judge_prompt_template, &config.judge_prompt_template_fpath);
-    match (inline, path) {
-        (Some(_), Some(_)) => Err(BuildError::new(
-            "`settings.judge_prompt_template` and `settings.judge_prompt_template_fpath` are both \
-             set; leave one out",
-        )),
-        (Some(template), None) => Ok(template.clone()),
-        (None, Some(path)) => {
-            let key = "settings.judge_prompt_template_fpath";
-            let named = path.display();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                BuildError::new(format_args!("`{key}`: cannot read `{named}`: {error}"))
-            })?;
-            Template::try_from(strip(&text).to_owned())
-                .map_err(|error| BuildError::new(format_args!("`{key}`: `{named}`: {error}")))
-        }
-        (None, None) => Ok(Template::try_from(strip(PROMPT).to_owned()).expect("it is tested")),
     }
 }
 

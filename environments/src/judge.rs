@@ -8,6 +8,7 @@
 //! the verdict has it.
 
 mod label;
+pub(crate) mod settings;
 mod template;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -53,6 +54,17 @@ pub(crate) struct JudgeSpec<'a> {
     pub(crate) attempts: NonZeroU32,
     /// How many questions are open at once, over all shards.
     pub(crate) at_once: Option<NonZeroUsize>,
+    /// What records show of each exchange.
+    pub(crate) shown: Shown,
+}
+
+/// What records show of an exchange with a judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// What was asked and what was said.
+    Exchange,
+    /// These, and the label that counts, as `verdict_label`.
+    ExchangeAndLabel,
 }
 
 /// A judge on one shard.
@@ -71,6 +83,7 @@ pub(crate) struct Judge {
     labels: Labels,
     no_label: NoLabel,
     attempts: NonZeroU32,
+    shown: Shown,
 }
 
 /// What a judge is asked in one verification, and what it says; a list of exchanges in records.
@@ -89,6 +102,7 @@ struct Exchange {
     question: Question,
     response: Option<Response>,
     label: Option<Arc<str>>,
+    shown: Shown,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +118,7 @@ impl Judge {
     /// Fails if there is no model of that name.
     pub(crate) fn new(spec: JudgeSpec<'_>, wiring: &Wiring) -> Result<Self, BuildError> {
         let JudgeSpec { model, params, system_message, template, labels, .. } = spec;
-        let JudgeSpec { no_label, attempts, at_once, .. } = spec;
+        let JudgeSpec { no_label, attempts, at_once, shown, .. } = spec;
         let has_system = !system_message.is_empty();
         Ok(Self {
             port: wiring.model(model)?,
@@ -118,6 +132,7 @@ impl Judge {
             labels,
             no_label,
             attempts,
+            shown,
         })
     }
 
@@ -151,7 +166,8 @@ impl Judge {
             Ok(Err(NoRuling::Silence(error))) => error,
             Err(_) => self.overdue(),
         };
-        hearing.exchanges.push(Exchange { question, response: None, label: None });
+        let shown = self.shown;
+        hearing.exchanges.push(Exchange { question, response: None, label: None, shown });
         Err(silence.with(EVALUATIONS, hearing))
     }
 
@@ -172,7 +188,8 @@ impl Judge {
                     let label = ruling.as_ref().map(|ruling| ruling.label.clone());
                     let babble = NoRuling::Babble(self.no_verdict(&response));
                     let response = Some(response);
-                    exchanges.push(Exchange { question: question.clone(), response, label });
+                    let (question, shown) = (question.clone(), self.shown);
+                    exchanges.push(Exchange { question, response, label, shown });
                     match (ruling, self.no_label) {
                         (Some(ruling), _) => return Ok(ruling.equal),
                         (None, NoLabel::NotEqual) => return Ok(false),
@@ -303,7 +320,9 @@ impl Serialize for Exchange {
         let mut exchange = serializer.serialize_struct("Exchange", 3)?;
         exchange.serialize_field("responses_create_params", &normalised(&self.question.params))?;
         exchange.serialize_field("response", &self.response)?;
-        exchange.serialize_field("verdict_label", &self.label)?;
+        if self.shown == Shown::ExchangeAndLabel {
+            exchange.serialize_field("verdict_label", &self.label)?;
+        }
         exchange.end()
     }
 }

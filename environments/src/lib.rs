@@ -8,6 +8,8 @@ pub mod equivalence_llm_judge;
 pub mod google_search;
 pub mod instruction_following;
 pub mod judge;
+pub mod library_judge_math;
+pub mod math;
 pub mod mcqa;
 pub mod mini_swe;
 pub mod multineedle;
@@ -32,6 +34,7 @@ pub fn register(kinds: Kinds) -> Kinds {
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<google_search::GoogleSearch>()
         .environment::<instruction_following::InstructionFollowing>()
+        .environment::<library_judge_math::LibraryJudgeMath>()
         .environment::<mcqa::Mcqa>()
         .environment::<mini_swe::MiniSwe>()
         .environment::<multineedle::Multineedle>()
