@@ -161,6 +161,20 @@ fn shell_commands_are_judged_by_a_configuration_of_their_own() {
 }
 
 #[test]
+fn answers_in_markdown_are_graded_by_a_configuration_of_their_own() {
+    let folder = folder("mcqa_markdown");
+    let arguments = ["collect", "--config", "config.yaml", "--output", "out.jsonl"];
+    folder.run(&[&arguments[..], &["--repeats", "1"]].concat()).exits_with(0);
+    let tasks = lines(&data("mcqa", "example_markdown.jsonl"));
+    let records = lines(&folder.path("out.jsonl"));
+    assert_eq!(records.len(), tasks.len());
+    for record in records {
+        assert_eq!(record["reward"], 1.0, "{record}");
+        assert_eq!(record["extracted_answer"], record["expected_answer"], "{record}");
+    }
+}
+
+#[test]
 fn the_quickstart_runs_all_of_them() {
     let folder = folder("quickstart");
     let arguments = ["collect", "--config", "config.yaml", "--output", "out.jsonl"];

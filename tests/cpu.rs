@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::time::Duration;
 
 use rehearsal::framework::collection::RolloutPolicy;
 use rehearsal::framework::cpu::CpuPool;
 use rehearsal::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use crate::support::scrape::Scrape;
 use crate::support::until;
 
 /// Keeps threads busy until it is opened, which stands for seconds of computing.
@@ -171,4 +174,65 @@ async fn a_panic_on_the_pool_is_the_verifiers_failure() {
     let failure = runtime.submit("mute", &task, 0, policy).await.unwrap_err().to_string();
     assert!(failure.starts_with("verifier: ") && failure.contains("crashed"), "{failure}");
     assert_eq!(roll_out(&runtime, "light", 0).await, 1.0);
+}
+
+/// Rows of the environments that verify text, and how many of the jobs that a short answer and a long one
+/// make go to the pool.
+fn texts() -> [(&'static str, serde_json::Value, [f64; 2]); 6] {
+    let matching = r"\b(\w)\b";
+    let options = json!([{ "A": "a" }, { "B": "b" }]);
+    let instructions = json!(["punctuation:no_comma"]);
+    [
+        ("mcqa", json!({ "options": options, "expected_answer": "A" }), [0.0, 1.0]),
+        (
+            "mcqa",
+            json!({ "expected_answer": "A", "template_metadata": { "output_regex": matching } }),
+            [1.0, 1.0],
+        ),
+        ("structured_outputs", json!({ "schema_str": "{}" }), [0.0, 1.0]),
+        ("structured_outputs", json!({ "schema_str": r#"{"pattern":"a"}"# }), [1.0, 1.0]),
+        (
+            "instruction_following",
+            json!({ "prompt": "?", "instruction_id_list": instructions, "kwargs": [null] }),
+            [1.0, 1.0],
+        ),
+        (
+            "equivalence_llm_judge",
+            json!({ "expected_answer": "A", "template_metadata": { "output_regex": matching } }),
+            [1.0, 1.0],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_verifiers_of_text_compute_for_long_leaves_its_shard() {
+    for (index, (kind, mut row, expected)) in texts().into_iter().enumerate() {
+        let name = format!("text-{index}");
+        let settings = match kind {
+            "equivalence_llm_judge" => json!({ "judge_model": "judge" }),
+            _ => json!({}),
+        };
+        let judge = json!({ "kind": "scripted", "settings": { "rules": [{ "say": "[[A=B]]" }] } });
+        let config = json!({
+            "models": { "judge": judge },
+            "environments": { (&name): { "kind": kind, "settings": settings } },
+            "telemetry": { "prometheus": "127.0.0.1:0" },
+        });
+        let config = Loader::new().text("text", &config.to_string()).load().unwrap();
+        let runtime = Runtime::start(config, &rehearsal::kinds()).await.unwrap();
+        row["responses_create_params"] = json!({ "input": "?" });
+        let task = runtime.environment_task(&name, "a/b/1".into(), &row.to_string()).unwrap();
+        let labels = [&*format!("environment=\"{name}\""), "status=\"ok\""];
+        let mut jobs = Vec::new();
+        for length in [8, 64 << 10] {
+            let said = Item::output_message("m", &"a ".repeat(length));
+            let response = Arc::new(Response::new("r", "m".into(), vec![said]));
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+            runtime.verify(&name, &task, &response, deadline).await.unwrap();
+            let scrape = Scrape::of(runtime.metrics_address().unwrap());
+            jobs.push(scrape.sum("rehearsal_cpu_jobs_total", &labels) - jobs.iter().sum::<f64>());
+        }
+        assert_eq!(jobs, expected, "{kind} {row}");
+        runtime.stop().await;
+    }
 }

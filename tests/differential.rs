@@ -6,11 +6,14 @@
 //!
 //! | File | Holds |
 //! |---|---|
-//! | `settings.json` | the environment's `settings:` |
+//! | `settings.json` | the environment's `settings:`; none if it is not there |
+//! | `models.json` | the configuration's `models:`, if the environment asks one |
 //! | `tasks.jsonl` | dataset rows |
 //! | `rollouts.jsonl` | for each row a `response`, and the verdict that is expected: `reward` and extras |
 //!
-//! A folder may have a `malformed.jsonl` instead: rows of which each must be refused.
+//! A rollout that has no `reward` is one whose verification must fail, with these extras. What is expected
+//! of an extra that is an object may leave keys out. A folder may have a `malformed.jsonl` instead of tasks
+//! and rollouts: rows of which each must be refused.
 //!
 //! Mathematics has pairs of answers instead, and a library that is not right in all of them; see
 //! `differential/mathematics.rs`.
@@ -27,7 +30,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::command::Folder;
+use crate::support::command::{Ended, Folder};
 
 const SEED: &str = "1";
 const ROWS: &str = "2500";
@@ -92,56 +95,88 @@ fn run(command: &mut Command) -> Result<Output, String> {
     if output.status.success() { Ok(output) } else { Err(last()) }
 }
 
-fn lines(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap();
+fn values(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Scores rollouts as a folder's settings and models say. Returns the command's files.
+fn verify(kind: &str, folder: &Path, tasks: &str, rollouts: &str) -> (Folder, Ended) {
+    let files = Folder::new();
+    let read =
+        |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_else(|_| "{}".to_owned());
+    let (settings, models) = (read("settings.json"), read("models.json"));
+    let environment = format!("{{ world: {{ kind: {kind}, settings: {settings} }} }}");
+    files.write("config.yaml", &format!("models: {models}\nenvironments: {environment}\n"));
+    files.write("tasks.jsonl", tasks);
+    files.write("rollouts.jsonl", rollouts);
+    let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
+    let more = ["--rollouts", "rollouts.jsonl", "--output", "scored.jsonl"];
+    let ended = files.run(&[&arguments[..], &more].concat());
+    (files, ended)
 }
 
 /// Scores one folder's rollouts. Returns how many there are and which verdicts are not as expected.
 fn compare(kind: &str, folder: &Path) -> (usize, Vec<String>) {
-    let files = Folder::new();
-    let settings = std::fs::read_to_string(folder.join("settings.json")).unwrap();
-    let yaml = format!("environments: {{ world: {{ kind: {kind}, settings: {settings} }} }}\n");
-    files.write("config.yaml", &yaml);
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let (tasks, rollouts) = (path("tasks.jsonl"), path("rollouts.jsonl"));
-    let arguments =
-        ["verify", "--config", "config.yaml", "--tasks", &tasks, "--rollouts", &rollouts];
-    let ended = files.run(&[&arguments[..], &["--output", "scored.jsonl"]].concat());
-    ended.exits_with(0).says(&["0 left out"]);
-    let (expected, scored) = (lines(Path::new(&rollouts)), lines(&files.path("scored.jsonl")));
-    assert_eq!(expected.len(), scored.len());
-    let tasks = lines(Path::new(&tasks));
-    let pairs = tasks.iter().zip(&expected).zip(&scored);
-    let wrong = pairs.filter_map(|((task, expected), scored)| difference(task, expected, scored));
+    let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (tasks, rollouts) = (text("tasks.jsonl"), text("rollouts.jsonl"));
+    let (files, ended) = verify(kind, folder, &tasks, &rollouts);
+    let (tasks, expected) = (values(&tasks), values(&rollouts));
+    let (mut found, mut failed) = (values(&files.read("scored.jsonl")), Vec::new());
+    if files.path("scored_failures.jsonl").exists() {
+        failed = values(&files.read("scored_failures.jsonl"));
+    }
+    ended.says(&[&format!("{} left out", failed.len())]);
+    found.append(&mut failed);
+    found.sort_by_key(line_of);
+    assert_eq!(expected.len(), found.len(), "{}", ended.stderr);
+    let pairs = tasks.iter().zip(&expected).zip(&found);
+    let wrong = pairs.filter_map(|((task, expected), found)| difference(task, expected, found));
     (expected.len(), wrong.collect())
 }
 
 /// Offers rows that are malformed. Returns those that were taken all the same.
-fn refused(kind: &str, rows: &Path) -> Vec<String> {
-    let files = Folder::new();
-    files.write("config.yaml", &format!("environments: {{ world: {{ kind: {kind} }} }}\n"));
+fn refused(kind: &str, folder: &Path, rows: &str) -> Vec<String> {
     let response = "{\"response\":{\"id\":\"r\",\"output\":[]}}\n";
-    let rows = std::fs::read_to_string(rows).unwrap();
-    files.write("tasks.jsonl", &rows);
-    files.write("rollouts.jsonl", &response.repeat(rows.lines().count()));
-    let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
-    let more = ["--rollouts", "rollouts.jsonl", "--output", "scored.jsonl"];
-    files.run(&[&arguments[..], &more].concat());
+    let (files, _) = verify(kind, folder, rows, &response.repeat(rows.lines().count()));
     files.read("scored.jsonl").lines().map(|row| format!("taken, but malformed: {row}")).collect()
 }
 
+/// The line of the tasks file that a record belongs to.
+fn line_of(record: &Value) -> usize {
+    let task = record["rehearsal"]["task"].as_str().unwrap();
+    task.rsplit('/').next().unwrap().parse().unwrap()
+}
+
 /// What a verdict says that was not expected.
-fn difference(task: &Value, expected: &Value, scored: &Value) -> Option<String> {
+fn difference(task: &Value, expected: &Value, found: &Value) -> Option<String> {
     let verdict = expected.as_object().unwrap().iter().filter(|(key, _)| *key != "response");
-    let differs = |(key, value): &(&String, &Value)| scored.get(key.as_str()) != Some(*value);
-    let wrong: Vec<_> = verdict.filter(differs).collect();
+    let is_wrong = |(key, value): &(&String, &Value)| !covers(&found[key.as_str()], value);
+    let mut wrong: Vec<_> = verdict.filter(is_wrong).collect();
+    let (reward, none) = ("reward".to_owned(), Value::Null);
+    if expected.get("reward").is_none() && found.get("reward").is_some() {
+        wrong.push((&reward, &none));
+    }
     if wrong.is_empty() {
         return None;
     }
-    let ours: Vec<_> = wrong.iter().map(|(key, _)| (key, &scored[key.as_str()])).collect();
+    let ours: Vec<_> = wrong.iter().map(|(key, _)| (key, &found[key.as_str()])).collect();
     let output = &expected["response"]["output"];
     Some(format!("{task}\n  output {output}\n  expected {wrong:?}\n  found {ours:?}"))
+}
+
+/// Whether all that is expected is there.
+fn covers(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => expected
+            .iter()
+            .all(|(key, expected)| found.get(key).is_some_and(|found| covers(found, expected))),
+        (Value::Array(found), Value::Array(expected)) => {
+            let pairs = found.iter().zip(expected);
+            found.len() == expected.len()
+                && pairs.into_iter().all(|(found, expected)| covers(found, expected))
+        }
+        _ => found == expected,
+    }
 }
 
 /// Every verdict of a kind is as its script expects.
@@ -152,9 +187,8 @@ fn agrees(kind: &str) {
     let (mut rows, mut wrong) = (0, Vec::new());
     let folders = std::fs::read_dir(folder.path()).unwrap();
     for path in folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
-        let malformed = path.join("malformed.jsonl");
-        if malformed.exists() {
-            wrong.extend(refused(kind, &malformed));
+        if let Ok(rows) = std::fs::read_to_string(path.join("malformed.jsonl")) {
+            wrong.extend(refused(kind, &path, &rows));
             continue;
         }
         let (more, found) = compare(kind, &path);
@@ -164,6 +198,11 @@ fn agrees(kind: &str) {
     assert!(rows >= 2000, "{kind}: only {rows} rollouts were generated");
     let shown = wrong[..wrong.len().min(SHOWN_MAX)].join("\n");
     assert!(wrong.is_empty(), "{kind}: {} of {rows} differ:\n{shown}", wrong.len());
+}
+
+#[test]
+fn equivalence_llm_judge_agrees_with_pythons_regular_expressions_and_formats() {
+    agrees("equivalence_llm_judge");
 }
 
 #[test]

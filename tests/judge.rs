@@ -484,9 +484,9 @@ async fn a_judge_that_takes_too_long_is_named_and_what_it_said_is_kept() {
     .enumerate()
     {
         let name = format!("slow/{index}");
-        let court = Court::with_time(&name, &json!({}), replies, "400ms").await;
+        let court = Court::with_time(&name, &json!({}), replies, "2s").await;
         let failure = court.score(&row("4", None), said("4")).await.unwrap_err();
-        let error = "judge `judge`: no verdict in time for the 0.4 s of `verify_timeout`";
+        let error = "judge `judge`: no verdict in time for the 2.0 s of `verify_timeout`";
         assert_eq!((failure.culprit, failure.retryable), (Culprit::Verifier, true));
         assert_eq!(failure.error, error);
         assert_eq!(answered(&failure), expected, "case {index}");

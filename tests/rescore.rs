@@ -219,8 +219,6 @@ impl Environment for Sociable {
         Ok(Self)
     }
 
-    fn tools(_: &mut Tools<Self>) {}
-
     fn target(_: &Row) -> Result<Target, TargetError> {
         MEETING.meet(2);
         Ok(Target::new(()))

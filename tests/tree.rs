@@ -92,8 +92,6 @@ impl Environment for Seeker {
         Ok(Self(wiring.service("search", breaker, BudgetConfig::default())))
     }
 
-    fn tools(_: &mut Tools<Self>) {}
-
     async fn open(&self, _: &Self::Target) -> Result<(), EnvironmentError> {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
         match self.0.admit(deadline) {

@@ -67,7 +67,7 @@ use std::sync::Arc;
 
 use framework::cpu::CpuPool;
 use framework::environment::python::pattern::TooManySteps;
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Verdict};
 use framework::responses::{Item, Response, Role};
 use framework::wiring::{BuildError, Wiring};
 use serde::Deserialize;
@@ -136,8 +136,6 @@ impl Environment for InstructionFollowing {
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         Ok(Self { config, cpu: wiring.cpu() })
     }
-
-    fn tools(_: &mut Tools<Self>) {}
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
         Ok(())

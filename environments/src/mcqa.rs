@@ -40,7 +40,8 @@
 //!   one that is no option's letter and no pattern that could find it. NeMo Gym scores it 0.
 //! - A pattern with two or more groups makes it answer 500; here the row is malformed. One that is no
 //!   pattern at all is passed over, as there.
-//! - Matching that takes too many steps fails the verification; it would hang.
+//! - Matching that takes too many steps fails the verification; it would hang. A row has at most 100
+//!   patterns.
 //! - An option without text (`null`) never is what was captured; it crashes on those in
 //!   `lenient_answer_colon`.
 
@@ -52,7 +53,7 @@ use std::sync::Arc;
 
 use framework::cpu::CpuPool;
 use framework::environment::python::text::strip;
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Verdict};
 use framework::responses::Response;
 use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
@@ -133,8 +134,6 @@ impl Environment for Mcqa {
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         Ok(Self { config, cpu: wiring.cpu() })
     }
-
-    fn tools(_: &mut Tools<Self>) {}
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
         Ok(())

@@ -40,8 +40,8 @@
 //! # Differs from NeMo Gym
 //!
 //! - A row whose schema is none (no JSON, against the meta-schema, or spoiled when it is made strict, as by a
-//!   property named `properties`) is malformed, so `schema_error` does not occur. NeMo Gym scores it 0,
-//!   whatever the answer.
+//!   property named `properties`) or is nested more than 200 deep is malformed, so `schema_error` does not
+//!   occur. NeMo Gym scores it 0, whatever the answer.
 //! - Messages of the model without `output_text` parts count as nothing; its first release crashes on them.
 //! - The words after the exception's name are ours, except those of JSON's parser.
 //! - No `$ref` is ever fetched from a network, and the meta-schemas cannot be referred to. A `$schema` inside
@@ -69,7 +69,7 @@ mod yaml;
 use std::sync::Arc;
 
 use framework::cpu::CpuPool;
-use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Tools, Verdict};
+use framework::environment::{Environment, EnvironmentError, Evidence, Reward, Verdict};
 use framework::responses::{Item, Response};
 use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
@@ -129,8 +129,6 @@ impl Environment for StructuredOutputs {
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         Ok(Self { config, cpu: wiring.cpu() })
     }
-
-    fn tools(_: &mut Tools<Self>) {}
 
     async fn open(&self, _: &Target) -> Result<(), EnvironmentError> {
         Ok(())

@@ -58,7 +58,9 @@ pub trait Environment: Sized + 'static {
     /// `async fn(&Self, &mut Self::Session, Arguments) -> Result<Answer, ToolError>`. What the model
     /// reads about a tool comes from the doc comment and the fields of its `Arguments`. A tool that
     /// takes `&Self::Session` is added by `tools.add_shared` and runs beside others of its kind.
-    fn tools(tools: &mut Tools<Self>);
+    /// By default there are none.
+    #[expect(unused_variables, reason = "the name says what is given")]
+    fn tools(tools: &mut Tools<Self>) {}
 
     /// Starts a rollout's session.
     ///

@@ -3,7 +3,9 @@
 An independent reading of the rules of `instruction_following`: the expressions that define a rule are
 applied as they are, and where a library defines it, that library is asked. NLTK reads the same Punkt
 tables as the Rust verifier. Texts are put together from fragments that the rules react to, and every
-other one starts from an answer that follows the row's first instruction.
+other one starts from an answer that follows the row's first instruction. The checkers of the 25 ids of
+IFEval agree with those of the package if-verifiable 0.1.2 on 46,000 such answers, with NLTK 3.9.2 and,
+but for what follows, with 3.10.4; no package was found that ships the other 29.
 
 NLTK 3.10 runs its expressions on the engine `regex`, whose `\\w` and `\\s` are not those of `re` for
 combining marks, fractions and control characters; rows with a rule of NLTK's have none of these.

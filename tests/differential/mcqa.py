@@ -28,6 +28,10 @@ PATTERNS = [
     r"\\boxed\{\s*([A-Za-z])\s*\}", r"Option Selected:\s*([A-Za-z])\s*", r"ANSWER IS\s*([A-Za-z])\s*",
     r"Answer\s*:\s*(?!Answer)\s*([A-Za-z])\s*", r"Final Choice:\s*([A-Za-z])\s*", r"([", r"choice (\w+)", "",
     r"(?<=: )[a-e]\b", r"answer[^\n]*?:\s*(.+)$", r"(?:\bor\b|and) (\S*)", r"\b([A-E])\b(?!.*\b[A-E]\b)",
+    r"\*\*\s*([A-J])\s*\*\*", r"<think>\s*([A-Za-z])\s*</think>", r"\[([A-Za-z])\]", r"(?i:answer)(?: is)?:?\s*\(?([A-J])\)?",
+    r"(?s)Answer:.*?([A-E])", r"(?m)^\s*([A-J])[.):]?\s*$", r"(?P<choice>[A-D])(?=\s*(?:because|is))", r"\\text\{(.+?)\}",
+    r"(?x) answer \s* : \s* ([a-e])  # the letter", r"[Aa]nswer\W+([^\W\d_])(?![^\W\d_])", r"(?<![A-Za-z])([A-E])\Z", r"\$([^$]*)\$",
+    r"(?:item|choice)\s+(?=\d)(\d+)", r"([A-E])(?:[/|&]|\s+or\s+)\1?", r"answer\s*[:：]\s*([أبجدA-D])", r"\x41|\u0042", "(?i)answer: (b)|x{",
 ]
 FRAGMENTS = [
     "\\boxed{", "}", "{", "\\text{", "\\mathbf{", "A", "B", "C", "D", "E", "b", "c", "Z", "Ｂ", "ب", "ড", "ß", "é", " ", "  ",

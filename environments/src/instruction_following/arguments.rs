@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use framework::environment::python::Json;
 use framework::environment::python::pattern::{Flags, Pattern, PatternError};
+use framework::environment::python::text::shown;
 
 use super::search::Keyword;
 use super::text::trim;
@@ -262,17 +263,10 @@ pub(super) fn pattern(key: &'static str, expression: &str, flags: Flags) -> Read
     Pattern::compile(expression, flags).map_err(failed)
 }
 
-/// The most that is shown of a value that does not fit, in characters.
-const SHOWN_MAX: usize = 60;
-
 /// A value that is not what its key needs.
 fn unfit(key: &'static str, expected: impl Into<String>, found: &Json) -> ArgumentError {
-    let mut found = found.to_string();
-    if let Some((cut, _)) = found.char_indices().nth(SHOWN_MAX) {
-        found.truncate(cut);
-        found.push('…');
-    }
-    ArgumentError::Unfit { key, expected: expected.into(), found: format!("`{found}`") }
+    let found = format!("`{}`", shown(&found.to_string()));
+    ArgumentError::Unfit { key, expected: expected.into(), found }
 }
 
 /// The whole number that a float is, within the range where floats are exact.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use framework::environment::python::pattern::{Flags, Pattern, PatternError, TooManySteps};
-use framework::environment::python::text::{join_words, only_letter, strip};
+use framework::environment::python::text::{join_words, only_letter, shown, strip};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -192,20 +192,26 @@ fn upper(letter: char) -> Box<str> {
     letter.to_uppercase().to_string().into()
 }
 
+/// The most patterns that a row may have.
+const PATTERNS_MAX: usize = 100;
+
 /// The patterns that Python would take as such.
 fn patterns(sources: Vec<String>) -> Result<Vec<Pattern>, String> {
     const KEY: &str = "`template_metadata.output_regex`";
+    if sources.len() > PATTERNS_MAX {
+        return Err(format!("{KEY}: {} patterns, and there may be {PATTERNS_MAX}", sources.len()));
+    }
     let flags = Flags { ignore_case: true, ..Flags::default() };
     let mut patterns = Vec::new();
     for source in sources {
         match Pattern::compile(&source, flags) {
             Ok(pattern) if pattern.group_count() > 1 => {
-                let groups = pattern.group_count();
+                let (groups, source) = (pattern.group_count(), shown(&source));
                 return Err(format!("{KEY}: `{source}` has {groups} groups, and may have one"));
             }
             Ok(pattern) => patterns.push(pattern),
             Err(PatternError::Syntax { .. }) => {}
-            Err(error) => return Err(format!("{KEY}: `{source}` {error}")),
+            Err(error) => return Err(format!("{KEY}: `{}` {error}", shown(&source))),
         }
     }
     Ok(patterns)

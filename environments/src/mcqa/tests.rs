@@ -347,6 +347,11 @@ async fn rows_that_can_earn_nothing_are_malformed() {
         (template(&["b"], &json!([5])), "string"),
         (template(&["b"], &json!("(a)(b)")), "`(a)(b)` has 2 groups"),
         (template(&["b"], &json!(r"\N{DIGIT ONE}")), "cannot be run here"),
+        (template(&["b"], &json!(vec!["b"; 101])), "101 patterns, and there may be 100"),
+        (
+            template(&["b"], &json!("(a)(b)".repeat(50))),
+            "`(a)(b)(a)(b)(a)(b)(a)(b)(a)(b)(a)(b)(a)(b)(a)(b)(a)(b)(a)(b)…` has 100",
+        ),
     ] {
         let error = Trial::<Mcqa>::open("{}", &row(&target)).await.err().unwrap().to_string();
         assert!(error.contains(expected), "{target}: {error}");

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use framework::environment::python::Json;
 use framework::environment::python::pattern::{Flags, Pattern};
+use framework::environment::python::text::shown;
 
 use super::value::{Key, Map, Value};
 
@@ -260,7 +261,8 @@ impl Checker {
         if !self.patterns.contains_key(text) {
             let pattern = Pattern::compile(text, Flags::default());
             let pattern = pattern.map_err(|error| {
-                format!("`{}`: `{text}` is no pattern of Python's `re`: {error}", self.path)
+                let (path, text) = (&self.path, shown(text));
+                format!("`{path}`: `{text}` is no pattern of Python's `re`: {error}")
             })?;
             self.patterns.insert(text.into(), pattern);
         }

@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 use fancy_regex::{Regex, RegexBuilder};
 use translator::Translator;
 
+use super::text::shown;
+
 /// Steps back that one search may take: enough for 20 at each byte of a mebibyte, and about a second.
 const STEPS_MAX: usize = if cfg!(test) { 200_000 } else { 20_000_000 };
 /// How long all searches of one call may take. Beyond it there is an error, never a result.
@@ -68,7 +70,7 @@ pub enum PatternError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("matching `{pattern}` takes too many steps; make it less ambiguous")]
 pub struct TooManySteps {
-    /// The pattern.
+    /// The pattern, or its beginning.
     pub pattern: String,
 }
 
@@ -215,7 +217,7 @@ impl Pattern {
     }
 
     fn too_many_steps(&self) -> TooManySteps {
-        TooManySteps { pattern: self.source.to_string() }
+        TooManySteps { pattern: shown(&self.source) }
     }
 }
 

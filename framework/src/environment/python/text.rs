@@ -26,6 +26,17 @@ pub fn join_words(text: &str) -> String {
     words.join(" ")
 }
 
+/// The most that an error shows of a text, in characters.
+const SHOWN_MAX: usize = 60;
+
+/// A text as an error shows it: its beginning, if it is long.
+pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// The only character of a text, if `str.isalpha` holds for it.
 pub fn only_letter(text: &str) -> Option<char> {
     static LETTER: LazyLock<Regex> =
