@@ -121,14 +121,9 @@ enum Source {
     /// A value that begins at a position, with what must stand before it.
     Plain { at: usize, form: plain::Form, follow: Follow },
     /// A chain of environments that begins at a position.
-    Chain {
-        at: usize,
-        follow: Follow,
-    },
+    Chain { at: usize, follow: Follow },
     /// A chain of environments with boxes in them.
-    BoxedChain {
-        at: usize,
-    },
+    BoxedChain { at: usize },
     /// From the first box to the last brace.
     Box(Range<usize>),
 }

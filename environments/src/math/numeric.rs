@@ -37,7 +37,7 @@ const INTEGER_POINTS: usize = 14;
 /// At how many points functions in pieces must agree: some of all sizes, then one between each two
 /// integers near zero.
 const PIECEWISE_POINTS: usize = SCALED_POINTS + CELLS;
-const SCALED_POINTS: usize = 8;
+const SCALED_POINTS: usize = 10;
 const CELLS: usize = 24;
 
 /// The bits of precision at the points between integers.

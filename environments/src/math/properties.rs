@@ -133,7 +133,7 @@ fn same(left: &str, right: &str) -> Option<Equality> {
 }
 
 fn is_undefined(value: &Expression) -> bool {
-    value.to_string() == "zoo" || value.to_string() == "nan"
+    value.to_string().contains("zoo") || value.to_string().contains("nan")
 }
 
 proptest! {
@@ -171,6 +171,7 @@ proptest! {
         for sign in ["+", "\\cdot"] {
             let one = latex::parse(&format!("({left}) {sign} ({right})")).unwrap();
             let other = latex::parse(&format!("({right}) {sign} ({left})")).unwrap();
+            prop_assume!(!is_undefined(&one));
             let verdict = verdict(&one, &other);
             prop_assert!(verdict != Equality::Different, "{} and {}", one, other);
         }

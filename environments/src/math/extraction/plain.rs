@@ -102,7 +102,8 @@ impl<'c, 't> Scanner<'c, 't> {
             places.filter(|at| self.spaced(at + 1, Follow::NoEquals).is_some()).collect()
         });
         let first = places.partition_point(|place| *place < from);
-        let near = places[first..].iter().take_while(|place| is_gap(&text[from..**place], LONG_GAP_MAX));
+        let near =
+            places[first..].iter().take_while(|place| is_gap(&text[from..**place], LONG_GAP_MAX));
         near.last().and_then(|place| self.spaced(place + 1, Follow::NoEquals))
     }
 
@@ -128,7 +129,9 @@ impl<'c, 't> Scanner<'c, 't> {
                 let at = from + index;
                 let behind = match byte {
                     b'=' | b' ' | b'\t'..=b'\r' | 0x1c..=0x1f => at + 1,
-                    0x80.. if self.cursor.text().is_char_boundary(at) => self.cursor.behind_space(at)?,
+                    0x80.. if self.cursor.text().is_char_boundary(at) => {
+                        self.cursor.behind_space(at)?
+                    }
                     _ => return None,
                 };
                 self.may_begin(behind).then_some(at)

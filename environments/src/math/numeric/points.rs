@@ -8,7 +8,7 @@ use super::{CELLS, SCALED_POINTS};
 use crate::math::expression::{Expression, Function, Symbol};
 
 /// How large the numbers of a point are, as powers of two, from attempt to attempt.
-const SCALES: [i64; 8] = [2, 0, 5, -3, 9, 1, 14, 3];
+const SCALES: [i64; 8] = [2, 14, 9, 5, 0, -3, 1, 3];
 
 /// How far symbols go from point to point through cells and integers. They have no factor in common with
 /// the number of these.
