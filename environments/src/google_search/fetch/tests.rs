@@ -207,7 +207,8 @@ async fn a_page_of_ten_megabytes_is_read_and_cut() {
     let paragraph = format!("<p>{}</p>\n", line.repeat(100));
     let page = paragraph.repeat(2_000_000 / paragraph.len());
     // What makes real pages that long.
-    let script = "let terns = ['nest', '<p>', \"on\", 'rocks'];\n".repeat(8_000_000 / 45);
+    let line = "let terns = ['nest', '<p>', \"on\", 'rocks'];\n";
+    let script = line.repeat(8_000_000 / line.len());
     let body = format!("<html><head><script>{script}</script></head><body>{page}</body></html>");
     assert!(body.len() > 9_900_000);
     let site = Site::start(move |_| html(&body)).await;

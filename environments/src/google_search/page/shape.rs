@@ -29,6 +29,11 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Whether a page can be read in reasonable time and without danger.
 pub(super) fn check(html: &str) -> Result<(), NoText> {
+    check_within(html, TIME_MAX)
+}
+
+/// The same, with so much time.
+pub(super) fn check_within(html: &str, time_max: Duration) -> Result<(), NoText> {
     let started = Instant::now();
     let sink = HtmlTreeSink::new(Html::new_document());
     let mut parser = parse_document(sink, html5ever::ParseOpts::default());
@@ -37,7 +42,7 @@ pub(super) fn check(html: &str) -> Result<(), NoText> {
         let (step, later) = split(rest, STEP);
         parser.process(StrTendril::from_slice(step));
         rest = later;
-        if started.elapsed() > TIME_MAX || is_too_large(&parser) {
+        if started.elapsed() > time_max || is_too_large(&parser) {
             return Err(NoText::TooComplex);
         }
     }
