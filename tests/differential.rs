@@ -100,6 +100,10 @@ fn values(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+fn lines(path: &Path) -> Vec<Value> {
+    values(&std::fs::read_to_string(path).unwrap())
+}
+
 /// Scores rollouts as a folder's settings and models say. Returns the command's files.
 fn verify(kind: &str, folder: &Path, tasks: &str, rollouts: &str) -> (Folder, Ended) {
     let files = Folder::new();
@@ -156,12 +160,8 @@ collect: {{ output: out.jsonl }}
     );
     files.write("config.yaml", &yaml);
     files.run(&["collect", "--config", "config.yaml"]).exits_with(0);
-    let line = |record: &Value| {
-        let task = record["rehearsal"]["task"].as_str().unwrap();
-        task.rsplit('/').next().unwrap().parse::<usize>().unwrap()
-    };
     let mut found = lines(&files.path("out.jsonl"));
-    found.sort_by_key(line);
+    found.sort_by_key(line_of);
     let expected = lines(&folder.join("rollouts.jsonl"));
     assert_eq!(found.len(), expected.len());
     let (mut calls, mut wrong) = (0, Vec::new());
