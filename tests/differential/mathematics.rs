@@ -19,7 +19,7 @@ use std::path::Path;
 use rehearsal::environments::math::{self, Answer};
 use serde_json::Value;
 
-use super::{Script, lines};
+use super::{Script, values};
 
 /// Pairs that are generated, unless it is said otherwise: the library needs milliseconds for most.
 const ROWS: &str = "600";
@@ -46,6 +46,10 @@ impl Tally {
     fn agreement(&self) -> f64 {
         100.0 - 100.0 * self.rewards_differ as f64 / self.pairs as f64
     }
+}
+
+fn read(path: &Path) -> Vec<Value> {
+    values(&std::fs::read_to_string(path).unwrap())
 }
 
 fn text<'a>(pair: &'a Value, key: &str) -> &'a str {
@@ -137,7 +141,7 @@ fn mathematics_agrees_with_math_verify() {
     let Some(script) = Script::of("library_judge_math") else { return };
     let folder = tempfile::tempdir().unwrap();
     script.generate_rows(folder.path(), ROWS);
-    let pairs = lines(&folder.path().join("pairs.jsonl"));
+    let pairs = read(&folder.path().join("pairs.jsonl"));
     assert!(pairs.len() >= 400, "only {} pairs were generated", pairs.len());
     let tallies = tallies(&pairs);
     print(&tallies);
@@ -150,7 +154,7 @@ fn mathematics_agrees_with_math_verify() {
 fn stored_verdicts_of_math_verify_come_out_where_they_should() {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/library_judge_math.jsonl");
-    let pairs = lines(&path);
+    let pairs = read(&path);
     assert!(pairs.len() >= 600);
     let mut wrong = Vec::new();
     for pair in &pairs {
