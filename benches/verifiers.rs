@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rehearsal::environments::instruction_following::InstructionFollowing;
+use rehearsal::environments::library_judge_math::LibraryJudgeMath;
 use rehearsal::environments::mcqa::Mcqa;
 use rehearsal::environments::structured_outputs::StructuredOutputs;
 use rehearsal::framework::environment::Environment;
@@ -106,6 +107,7 @@ async fn main() -> Result<(), Failure> {
     let chosen: Vec<_> = std::env::args().skip(1).filter(|kind| !kind.starts_with('-')).collect();
     println!("{:<34} {:>13} {:>13} {:>13}", "verifier", "on one core", "p50", "p99");
     measure::<InstructionFollowing>(&chosen, "{}").await?;
+    measure::<LibraryJudgeMath>(&chosen, r#"{"should_use_judge":false}"#).await?;
     measure::<Mcqa>(&chosen, "{}").await?;
     measure::<StructuredOutputs>(&chosen, "{}").await?;
     Ok(())
