@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rehearsal::environments::google_search::GoogleSearch;
 use rehearsal::environments::instruction_following::InstructionFollowing;
+use rehearsal::environments::library_judge_math::LibraryJudgeMath;
 use rehearsal::environments::mcqa::Mcqa;
 use rehearsal::environments::structured_outputs::StructuredOutputs;
 use rehearsal::framework::environment::Environment;
@@ -108,6 +109,7 @@ async fn main() -> Result<(), Failure> {
     println!("{:<34} {:>13} {:>13} {:>13}", "verifier", "on one core", "p50", "p99");
     measure::<GoogleSearch>(&chosen, "{}").await?;
     measure::<InstructionFollowing>(&chosen, "{}").await?;
+    measure::<LibraryJudgeMath>(&chosen, r#"{"should_use_judge":false}"#).await?;
     measure::<Mcqa>(&chosen, "{}").await?;
     measure::<StructuredOutputs>(&chosen, "{}").await?;
     Ok(())

@@ -66,10 +66,15 @@ impl Script {
     }
 
     fn generate(&self, folder: &Path) {
+        self.generate_rows(folder, ROWS);
+    }
+
+    /// Generates so many rows, unless the variable asks for others.
+    fn generate_rows(&self, folder: &Path, rows: &str) {
         let argument = |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.into());
         let mut command = Command::new(&self.python);
         command.arg(&self.path).arg(argument("DIFFERENTIAL_SEED", SEED));
-        command.arg(argument("DIFFERENTIAL_ROWS", ROWS)).arg(folder);
+        command.arg(argument("DIFFERENTIAL_ROWS", rows)).arg(folder);
         run(&mut command).unwrap_or_else(|reason| panic!("{}: {reason}", self.path.display()));
     }
 }

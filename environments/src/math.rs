@@ -1,8 +1,8 @@
 //! Mathematics: reads answers out of text and decides whether two of them are equal.
 //!
 //! The reward "is this answer equal to that one", without a computer-algebra system: exact where both
-//! sides are exact, bounded in steps everywhere, and in agreement with Math-Verify 0.8.0, which training
-//! on mathematics is graded by. It needs no environment and no runtime:
+//! sides are exact, bounded in steps everywhere, and in agreement with Math-Verify 0.8.0, by which
+//! training on mathematics is graded. It needs no environment and no runtime:
 //!
 //! ```
 //! use environments::math::{extract, verify};
@@ -19,6 +19,39 @@
 //! | read LaTeX and plain arithmetic | [`latex`], [`plain`] |
 //! | what is read | [`expression`] |
 //! | compare | [`equality`] |
+//!
+//! The gold answer is LaTeX and is looked for as if it stood in a box. In what a model said plain numbers
+//! and arithmetic count as well. Each of the two gives at most a value, and the text of the first place that
+//! looked like an answer; values are compared with values, texts with texts, and one match suffices.
+//!
+//! # Differs from Math-Verify
+//!
+//! Verdicts and printed answers are compared with the library's by `tests/differential`, in more than ten
+//! thousand pairs of all kinds of answers; what differs, and why:
+//!
+//! - It takes up to five seconds for each text and for each comparison, and then gives up. Here all work is
+//!   counted in steps, so that a verdict does not depend on the machine. Where the library runs out of time
+//!   on equal answers (sums and sets of nested roots, products of sines), they are equal here.
+//! - Where steps run out, or there is no method, the verdict is "not equal" and says why
+//!   ([`Verdict::undecided`]). A text of which more than 2,000 places look like an answer and cannot be read
+//!   is given up.
+//! - A number such as `-007` makes the library fail on the whole text; here it is -7.
+//! - A few things are read here that its grammar does not read, and then count: an interval in degrees or
+//!   as the value of a function. Digits of other scripts than the Latin are no digits.
+//! - Sets of which a percentage is taken print as sets; it prints `FiniteSet(...)`.
+//!
+//! # Strict
+//!
+//! Quirks of the library that change rewards are kept unless [`Options::strict`] is set. What that does to
+//! comparisons is said in [`equality`]; to what is found:
+//!
+//! | Answer | The library | Strict |
+//! |---|---|---|
+//! | `2t`, `2ab`, `x^2 + c` | letters that may be units are dropped: 2, 2, and nothing | they are variables |
+//! | `5 less`, `5 east` | words that are no units are dropped | they are not |
+//! | `\text{a} + 5\text{ cm}` | all from the first `\text` on is a unit | only the last one is |
+//! | `\boxed{4} \boxed{5}` | boxes near to each other are a set | the last box counts |
+//! | `\boxed{4}, then, wait: \boxed{5}` | so are boxes with a comma or `or` somewhere between them | only what commas, `and` or `or` alone join is a list |
 
 mod calculus;
 mod determinant;

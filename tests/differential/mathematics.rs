@@ -6,8 +6,12 @@
 //! 99 of 100 of each kind. A sample with stored verdicts is compared always, Python or not; there a
 //! disagreement stands beside its reason, in `differs`.
 //!
-//! For all kinds, with 11,000 pairs: `DIFFERENTIAL_ROWS=11000 cargo test --test behaviour mathematics_agrees
-//! -- --nocapture`. The sample is made anew by `library_judge_math.py 1 900 FOLDER`.
+//! For all kinds, with more than 10,000 pairs, and to see the table and all disagreements:
+//! `DIFFERENTIAL_ROWS=12000 cargo test --test behaviour mathematics_agrees -- --nocapture`. That takes the
+//! library some ten minutes; without the variable it is asked about a few hundred. Pairs for which it runs
+//! out of time are counted apart: they say how fast the machine is.
+//!
+//! The sample is twenty pairs of each kind, drawn from such a run, without those that it was late for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +19,12 @@ use std::path::Path;
 use rehearsal::environments::math::{self, Answer};
 use serde_json::Value;
 
-use super::{Script, lines};
+use super::{Script, values};
 
-/// Of so many hundred well-formed pairs of a kind, at least so many verdicts agree.
-const AGREEMENT_MIN: f64 = 99.0;
+/// Pairs that are generated, unless it is said otherwise: the library needs milliseconds for most.
+const ROWS: &str = "600";
+/// Of a hundred well-formed pairs of a kind, so many verdicts may differ; one always may.
+const DIFFERENCES_MAX: f64 = 1.0;
 /// Disagreements that are printed for each kind.
 const SHOWN_MAX: usize = 12;
 /// The kind that has no truth.
@@ -40,6 +46,10 @@ impl Tally {
     fn agreement(&self) -> f64 {
         100.0 - 100.0 * self.rewards_differ as f64 / self.pairs as f64
     }
+}
+
+fn read(path: &Path) -> Vec<Value> {
+    values(&std::fs::read_to_string(path).unwrap())
 }
 
 fn text<'a>(pair: &'a Value, key: &str) -> &'a str {
@@ -121,26 +131,30 @@ fn print(tallies: &BTreeMap<&str, Tally>) {
     }
 }
 
+fn differs(kind: &str, tally: &Tally) -> bool {
+    let most = (tally.pairs as f64 * DIFFERENCES_MAX / 100.0).max(1.0);
+    kind != MALFORMED && tally.rewards_differ as f64 > most
+}
+
 #[test]
 fn mathematics_agrees_with_math_verify() {
     let Some(script) = Script::of("library_judge_math") else { return };
     let folder = tempfile::tempdir().unwrap();
-    script.generate(folder.path());
-    let pairs = lines(&folder.path().join("pairs.jsonl"));
-    assert!(pairs.len() >= 2000, "only {} pairs were generated", pairs.len());
+    script.generate_rows(folder.path(), ROWS);
+    let pairs = read(&folder.path().join("pairs.jsonl"));
+    assert!(pairs.len() >= 400, "only {} pairs were generated", pairs.len());
     let tallies = tallies(&pairs);
     print(&tallies);
-    let is_low =
-        |(kind, tally): &(&&str, &Tally)| **kind != MALFORMED && tally.agreement() < AGREEMENT_MIN;
-    let low: Vec<_> = tallies.iter().filter(is_low).map(|(kind, _)| kind).collect();
-    assert!(low.is_empty(), "the verdicts of {low:?} agree in less than {AGREEMENT_MIN} %");
+    let wrong: Vec<_> = tallies.iter().filter(|(kind, tally)| differs(kind, tally)).collect();
+    let wrong: Vec<_> = wrong.iter().map(|(kind, tally)| (kind, &tally.shown)).collect();
+    assert!(wrong.is_empty(), "more than {DIFFERENCES_MAX} % of the verdicts differ: {wrong:#?}");
 }
 
 #[test]
 fn stored_verdicts_of_math_verify_come_out_where_they_should() {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/library_judge_math.jsonl");
-    let pairs = lines(&path);
+    let pairs = read(&path);
     assert!(pairs.len() >= 600);
     let mut wrong = Vec::new();
     for pair in &pairs {

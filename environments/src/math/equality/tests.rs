@@ -155,6 +155,7 @@ fn words_are_equal_to_their_letters_in_order() {
         ("\\text{A}", "A"),
         ("\\text{50}", "50"),
         ("50", "\\text{50}"),
+        ("\\pi", "\\text{\\pi}"),
         ("x", "(x)"),
     ]);
     rejects(&[

@@ -93,6 +93,9 @@ impl Parser<'_> {
         let mut links = Vec::new();
         loop {
             let right = self.side()?;
+            if matches!(left, Expression::Applied(..)) && right.is_collection() {
+                return Err(self.unexpected());
+            }
             self.plus_minus = false;
             if self.next_is_command("approx") {
                 links.push(Expression::Relation(relation, Box::new([left, right])));

@@ -144,7 +144,7 @@ fn is_known(name: &str) -> bool {
 
 /// Cuts a text into tokens.
 pub(super) fn tokenize(source: &str) -> Result<Vec<Spanned<'_>>, ParseError> {
-    let mut lexer = Lexer { source, at: 0, closing: Vec::new() };
+    let mut lexer = Lexer { source, at: 0 };
     let mut tokens = Vec::with_capacity(source.len().min(256));
     while let Some(first) = lexer.rest().chars().next() {
         let start = lexer.at;
@@ -158,8 +158,6 @@ pub(super) fn tokenize(source: &str) -> Result<Vec<Spanned<'_>>, ParseError> {
 struct Lexer<'a> {
     source: &'a str,
     at: usize,
-    /// Where braces close that are read as round brackets.
-    closing: Vec<usize>,
 }
 
 impl<'a> Lexer<'a> {
@@ -195,11 +193,6 @@ impl<'a> Lexer<'a> {
         if first.is_ascii_alphabetic() {
             self.at += 1;
             return Ok(Some(Token::Letter(first)));
-        }
-        if first == '}' && self.closing.last() == Some(&self.at) {
-            self.closing.pop();
-            self.at += 1;
-            return Ok(Some(Token::Sign(')')));
         }
         for (sign, name) in [("<=", "le"), (">=", "ge"), ("!=", "ne"), ("≤", "le"), ("≥", "ge")]
         {
@@ -338,18 +331,16 @@ impl<'a> Lexer<'a> {
     }
 
     fn name(&mut self, prefix: Option<&str>) -> Result<Token<'a>, ParseError> {
-        let start = self.at;
         let content = self.braced()?;
         if prefix.is_none() && content.contains('{') {
-            // Not a word, but mathematics within `\text`.
-            self.closing.push(self.at - 1);
-            self.at = start + self.source[start..].find('{').unwrap_or(0) + 1;
-            return Ok(Token::Sign('('));
+            return Err(self.unexpected());
         }
         let kept = content.chars().filter(|sign| !sign.is_whitespace() && !"()".contains(*sign));
         let mut name: String = kept.collect();
         name.make_ascii_lowercase();
-        if let Some(symbol) = name.strip_prefix('\\').filter(|symbol| is_symbol(symbol)) {
+        if let Some(symbol) =
+            name.strip_prefix('\\').filter(|symbol| *symbol == "pi" || is_symbol(symbol))
+        {
             name = symbol.into();
         }
         if name.is_empty() {
