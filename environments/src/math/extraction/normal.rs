@@ -94,7 +94,7 @@ fn without_size(text: &str, command: &str, delimiters: &[&str], special: &str) -
             continue;
         };
         let is_known = |known: &&str| delimiter.starts_with(*known);
-        if delimiters.iter().any(|known| is_known(known)) || is_known(&special) {
+        if delimiters.iter().any(is_known) || is_known(&special) {
             kept.push_str(&text[copied..start]);
             copied = text.len() - delimiter.len();
         }
