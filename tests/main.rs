@@ -16,4 +16,5 @@ mod outage;
 mod rescore;
 mod resume;
 mod support;
+mod talk;
 mod tree;
