@@ -112,7 +112,14 @@ impl Agent for Stopwatch {
         }
         let response = Arc::new(Response::new("r", Arc::from("nobody"), Vec::new()));
         let verdict = session.verify(response.clone(), deadline).await?;
-        Ok(Rollout { response, params: None, verdict, truncated: None, steps: 0, timings: Timings::default() })
+        Ok(Rollout {
+            response,
+            params: None,
+            verdict,
+            truncated: None,
+            steps: 0,
+            timings: Timings::default(),
+        })
     }
 }
 

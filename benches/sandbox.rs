@@ -3,6 +3,7 @@
 //! Run: cargo bench --bench sandbox
 //! Prints the median and the 99th percentile of one run, runs per second on all cores, and the memory
 //! of an idle worker and of an idle session.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it has found")]
 
 use std::time::{Duration, Instant};
 

@@ -47,7 +47,7 @@ pub use turns::Turn;
 pub use workspace::{Command, CommandEnded, File, Workspace, WorkspaceError};
 
 /// The kinds of environments that run foreign code.
-pub const KINDS: [&str; 1] = ["python_math_exec"];
+pub const KINDS: [&str; 3] = ["comp_coding", "mini_swe", "python_math_exec"];
 
 /// The `sandbox:` of an environment's settings.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

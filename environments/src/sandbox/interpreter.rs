@@ -60,6 +60,13 @@ impl Interpreter {
         format!("{}:/usr/local/bin:/usr/bin:/bin", own.display())
     }
 
+    /// What it needs in one of these folders, and the folder.
+    pub(super) fn hidden_by(&self, folders: &[&'static str]) -> Option<(String, &'static str)> {
+        let inside =
+            |path: &PathBuf| folders.iter().find(|folder| path.starts_with(folder)).copied();
+        self.view.iter().find_map(|path| Some((path.display().to_string(), inside(path)?)))
+    }
+
     /// Runs the interpreter once, unconfined, since it belongs to the user.
     ///
     /// # Errors

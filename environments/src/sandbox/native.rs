@@ -74,6 +74,14 @@ pub(super) fn plan(
         return Err(SandboxError::Isolation { lacks });
     }
     let interpreter = Interpreter::probe(&settings.python, profile.preload)?;
+    let hidden = interpreter.hidden_by(folders(profile.programs, isolated));
+    if let Some((path, folder)) = hidden.filter(|_| isolated) {
+        let python = settings.python.display().to_string();
+        let reason = format!(
+            "it needs `{path}`, and in a sandbox `{folder}` is a folder of its own; move it elsewhere"
+        );
+        return Err(SandboxError::Interpreter { python, reason });
+    }
     let limits = profile.limits.clone().overridden(settings);
     let jail = if isolated { Some(Arc::new(jail(&interpreter, profile)?)) } else { None };
     let filters = if isolated { filter::of_execution(profile.programs)? } else { Vec::new() };
@@ -81,7 +89,7 @@ pub(super) fn plan(
     let config = ZygoteConfig {
         isolated,
         programs: profile.programs == Programs::System,
-        landlock: if isolated { landlock(&folders) } else { None },
+        landlock: if isolated { landlock(folders) } else { None },
         folders: folders.iter().map(|path| ((*path).to_owned(), limits.disk)).collect(),
         filters: filters.iter().map(filter::as_text).collect(),
         preload: profile.preload.to_vec(),

@@ -455,6 +455,23 @@ async fn without_isolation_limits_and_deadlines_still_hold() {
     until("its group is killed", || processes("87654").is_empty()).await;
 }
 
+#[tokio::test]
+async fn an_interpreter_that_a_sandbox_would_hide_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let made = std::process::Command::new("python3")
+        .args(["-m", "venv", "--without-pip"])
+        .arg(folder.path())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: no virtual environment can be made here");
+        return;
+    }
+    let settings = Settings { python: folder.path().join("bin/python3"), ..Settings::default() };
+    let pool = Pool::new("test".into(), settings, profile());
+    let error = pool.execute(pool.limits().clone()).await.unwrap_err().to_string();
+    assert!(error.contains("in a sandbox `/tmp` is a folder of its own"), "{error}");
+}
+
 /// Root has ways of its own into a sandbox, so what holds for it need not hold for others.
 #[test]
 fn the_attacks_get_nowhere_for_an_ordinary_user_either() {

@@ -184,11 +184,10 @@ fn proc_path<'a>(buffer: &'a mut [u8; 40], pid: i32, file: &[u8]) -> &'a CStr {
         rest /= 10;
         count += 1;
     }
-    let mut end = 0;
     let number = digits[..count].iter().rev();
-    for byte in b"/proc/".iter().chain(number).chain(file) {
-        buffer[end] = *byte;
-        end += 1;
+    let path = b"/proc/".iter().chain(number).chain(file);
+    for (place, byte) in buffer.iter_mut().zip(path) {
+        *place = *byte;
     }
     CStr::from_bytes_until_nul(buffer).expect("it ends in NUL")
 }
