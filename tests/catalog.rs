@@ -123,6 +123,33 @@ fn a_row_without_its_target_is_an_error_not_a_zero() {
 }
 
 #[test]
+fn a_problem_without_a_test_is_left_out_by_its_line() {
+    let folder = folder("comp_coding");
+    let row = |tests: Value| {
+        let params = json!({ "input": "q" });
+        let metadata = json!({ "unit_tests": tests });
+        json!({ "responses_create_params": params, "verifier_metadata": metadata })
+    };
+    let good = row(json!({ "inputs": ["1"], "outputs": ["1"] }));
+    let empty = row(json!({ "inputs": [], "outputs": [] }));
+    let uneven = row(json!({ "inputs": ["1"], "outputs": [] }));
+    folder.write("tasks.jsonl", &format!("{good}\n{empty}\n{uneven}\n"));
+    let agent = "agents.solver.datasets=[{ name: example, type: example, path: tasks.jsonl }]";
+    let models = "models.policy.settings.rules=[{ say: nothing }]";
+    let arguments = ["collect", "--config", "config.yaml", "--output", "out.jsonl"];
+    let more = ["--repeats", "1", "--set", agent, "--set", models];
+    let ended = folder.run(&[&arguments[..], &more].concat());
+    ended.exits_with(3).says(&[
+        "`tasks.jsonl` line 2: ",
+        "without a test every program would pass",
+        "`tasks.jsonl` line 3: ",
+        "has 1 inputs but 0 outputs",
+        "2 malformed rows were left out",
+    ]);
+    assert_eq!(records::read(&folder.path("out.jsonl")).len(), 1);
+}
+
+#[test]
 fn shell_commands_are_judged_by_a_configuration_of_their_own() {
     let folder = folder("shell_equivalence");
     let arguments = ["collect", "--config", "config.yaml", "--output", "out.jsonl"];

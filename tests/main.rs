@@ -18,5 +18,6 @@ mod profile;
 mod rescore;
 mod resume;
 mod support;
+mod talk;
 mod tree;
 mod web;

@@ -10,7 +10,9 @@
 //! | no `fn_name` | reads each input and prints | its lines are equal as text, or consist of equal decimal numbers |
 //! | a `fn_name` | has a function, or a method of its `class Solution`, that is called | the value is equal by Python's `==` |
 //!
-//! Tests run in their order, and the first that fails ends it. The verdict's extras:
+//! Tests run in their order, and the first that fails ends it. The environment's `verify_timeout` has to
+//! leave room for all of them, and for waiting for a processor: a verification that it cuts off is tried
+//! again, and never a reward. The verdict's extras:
 //!
 //! | Name | Type | Says |
 //! |---|---|---|

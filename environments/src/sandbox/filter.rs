@@ -301,6 +301,11 @@ const PROGRAMS_OLD: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
 const PROGRAMS_OLD: &[i64] = &[];
 
+/// Calls that fail as if the kernel did not know them, since programs then do without: the C library takes
+/// `clone`, whose flags can be looked at, and `sed -i` and `cp` do not complain about access lists.
+const ABSENT: &[i64] =
+    &[libc::SYS_clone3, libc::SYS_fsetxattr, libc::SYS_lsetxattr, libc::SYS_setxattr];
+
 /// The worker's own filter.
 ///
 /// # Errors
@@ -317,10 +322,9 @@ pub(super) fn of_worker() -> Result<BpfProgram, SandboxError> {
 pub(super) fn of_execution(programs: Programs) -> Result<Vec<BpfProgram>, SandboxError> {
     let denied = SeccompAction::Errno(libc::EPERM as u32);
     let allowed = compile(allowed(programs), denied, SeccompAction::Allow)?;
-    // As if the kernel did not know it: the C library then takes `clone`, whose flags can be looked at.
     let absent = SeccompAction::Errno(libc::ENOSYS as u32);
-    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
-    Ok(vec![allowed, compile(clone3, SeccompAction::Allow, absent)?])
+    let unknown = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
+    Ok(vec![allowed, compile(unknown, SeccompAction::Allow, absent)?])
 }
 
 /// A filter as the kernel reads it, in hexadecimal.
