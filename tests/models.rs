@@ -119,6 +119,19 @@ fn every_kind_of_model_records_the_same_rollouts_whole_and_streamed() {
 }
 
 #[test]
+fn answers_that_are_written_in_lines_make_records_of_one_line() {
+    let expected = plain(1);
+    let url = mock(Arc::new(Mock { pretty: true, ..Mock::default() }));
+    // Anthropic's tool calls are JSON themselves, whose text is the arguments.
+    let kinds =
+        kinds(std::slice::from_ref(&url)).into_iter().filter(|(kind, _)| *kind != "anthropic");
+    for (kind, settings) in kinds {
+        let records: Vec<_> = collect(kind, &settings, 1).iter().map(comparable).collect();
+        assert_eq!(records, expected, "{kind} {settings}");
+    }
+}
+
+#[test]
 fn a_script_with_several_calls_in_a_step_is_played_to_every_kind() {
     let weather = |city: &str| json!({ "name": "get_weather", "arguments": { "city": city, "days": [1, 2] } });
     let script = json!([

@@ -38,6 +38,9 @@ struct Options {
     /// How long a stream pauses before each event, such as 5ms.
     #[arg(long, default_value = "0ms", value_parser = time_span)]
     pause: Duration,
+    /// Writes whole answers for people, in lines, as OpenAI does.
+    #[arg(long)]
+    pretty: bool,
     /// A share of the requests, from 0 to 1, that fail in a way, such as `503=0.01`: an HTTP status,
     /// `hang` (no answer), `hang-up`, `truncate` (half an answer) or `garbage`. May be given again.
     #[arg(long, value_parser = Rate::parse)]
@@ -54,14 +57,14 @@ fn time_span(text: &str) -> Result<Duration, serde_json::Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let Options { port, latency, pause, fail, script } = Options::parse();
+    let Options { port, latency, pause, pretty, fail, script } = Options::parse();
     let script = match script {
         Some(path) => Script::parse(&std::fs::read_to_string(path)?)?,
         None => Script::weather(),
     };
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/v1", listener.local_addr()?);
-    let mock = Mock { script, latency, pause, fail, ..Mock::default() };
+    let mock = Mock { script, latency, pause, pretty, fail, ..Mock::default() };
     service::serve(Arc::new(mock), listener).await?;
     Ok(())
 }

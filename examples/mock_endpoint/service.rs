@@ -27,6 +27,8 @@ pub(crate) struct Mock {
     pub(crate) latency: Latency,
     /// Before each event of a stream.
     pub(crate) pause: Duration,
+    /// Whole answers are written for people, in lines.
+    pub(crate) pretty: bool,
     pub(crate) fail: Vec<Rate>,
     pub(crate) requests: AtomicU64,
 }
@@ -59,6 +61,10 @@ impl Mock {
 
     fn respond(&self, said: Said, breaks: bool) -> Response<Answer> {
         let (mut pieces, tag, pause) = match said {
+            Said::Whole(text) if self.pretty => {
+                let value: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+                (vec![format!("{value:#}").into()], "application/json", Duration::ZERO)
+            }
             Said::Whole(text) => (vec![text], "application/json", Duration::ZERO),
             Said::Events(events) => (events, "text/event-stream", self.pause),
         };

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Verdict;
@@ -268,7 +269,7 @@ impl Origin<'_> {
         line.push_str(",\"rehearsal\":");
         push_json(&mut line, &provenance);
         line.push('}');
-        line
+        one_line(line)
     }
 
     /// The record of a rollout that was given up: the row, the `response` that could not be verified,
@@ -288,7 +289,7 @@ impl Origin<'_> {
         line.push_str(",\"rehearsal\":");
         push_json(&mut line, &provenance);
         line.push('}');
-        line
+        one_line(line)
     }
 
     fn provenance(&self) -> Provenance<'_> {
@@ -305,6 +306,22 @@ impl Origin<'_> {
             timings: None,
         }
     }
+}
+
+/// JSON in one line: some endpoints write theirs for people, and their text is in it as it came. A line
+/// break cannot be part of a string, nor can the white space that indents the next line.
+fn one_line(json: String) -> String {
+    let mut rest = json.as_str();
+    let mut line = String::new();
+    while let Some(end) = memchr2(b'\n', b'\r', rest.as_bytes()) {
+        line.push_str(&rest[..end]);
+        rest = rest[end..].trim_start();
+    }
+    if line.is_empty() {
+        return json;
+    }
+    line.push_str(rest);
+    line
 }
 
 /// Writes the row without the keys that the record overrides, and leaves the object open.
@@ -388,6 +405,28 @@ mod tests {
         let value: Value = serde_json::from_str(&origin.record(&task, &rollout)).unwrap();
         assert_eq!(value["responses_create_params"]["input"][0]["content"], "fix it");
         assert_eq!(value["responses_create_params"]["top_p"], 0.5);
+    }
+
+    #[test]
+    fn a_record_is_one_line_however_the_endpoint_writes() {
+        let task = task(r#"{"responses_create_params":{"input":"hi"}}"#);
+        let key = task.rollout(0);
+        let origin = Origin { key: &key, agent: "solver", environment: "weather", attempt: 1 };
+        let content =
+            serde_json::json!([{ "type": "output_text", "text": "a\n  b", "annotations": [] }]);
+        let item = serde_json::json!({ "type": "message", "id": "m", "role": "assistant", "content": content,
+            "prompt_token_ids": [1], "generation_token_ids": [2, 3], "generation_log_probs": [-0.5, 0.0] });
+        let response = serde_json::json!({ "id": "r", "output": [item], "extra": { "a": [1] } });
+        for line_end in ["\n", "\r\n"] {
+            let text = serde_json::to_string_pretty(&response).unwrap().replace('\n', line_end);
+            let response = Arc::new(Response::parse(&text).unwrap());
+            let line = origin.record(&task, &Rollout { response, ..rollout() });
+            assert!(!line.contains(['\n', '\r']), "{line}");
+            let value: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(value["response"]["output"][0]["content"], content);
+            assert_eq!(value["response"]["output"][0]["generation_token_ids"][1], 3);
+            assert_eq!(value["response"]["extra"]["a"][0], 1);
+        }
     }
 
     #[test]
