@@ -1,5 +1,5 @@
 //! `library_judge_math`: answers to mathematical problems, compared with the expected ones by
-//! [`math`](crate::math) and then, if that finds them different, by a judge model.
+//! [`math`] and then, if that finds them different, by a judge model.
 //!
 //! (NeMo Gym: `library_judge_math`, later `math_with_judge`.) What the model said is put together, the
 //! answer is found in it and compared with `expected_answer`, which is LaTeX, with or without delimiters.
@@ -28,7 +28,7 @@
 //! # Differs from NeMo Gym
 //!
 //! How answers are found and compared, and where that differs from Math-Verify, is said in
-//! [`math`](crate::math). Beyond that:
+//! [`math`]. Beyond that:
 //!
 //! - Verification takes bounded work instead of up to five seconds at a time, and does not block other
 //!   rollouts meanwhile: long texts are searched on the pool for CPU work. What takes too many steps to

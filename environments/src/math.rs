@@ -36,8 +36,8 @@
 //!   ([`Verdict::undecided`]). A text of which more than 2,000 places look like an answer and cannot be read
 //!   is given up.
 //! - A number such as `-007` makes the library fail on the whole text; here it is -7.
-//! - A few things are read here that its grammar does not read, and then count: an interval in degrees or
-//!   as the value of a function. Digits of other scripts than the Latin are no digits.
+//! - An interval in degrees is read here, and is not by its grammar. Digits of other scripts than the Latin
+//!   are no digits.
 //! - Sets of which a percentage is taken print as sets; it prints `FiniteSet(...)`.
 //!
 //! # Strict

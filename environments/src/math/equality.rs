@@ -25,7 +25,7 @@
 //! | `x` | `(x)` | `1\cdot x`, `2x-x`: beside a symbol alone the printed forms count |
 //! | `2+3 i` | | `2+3i`: symbols beside an `i` that stands alone are complex |
 //! | `-2` | | `\sqrt[3]{-8}`: a principal root, which is not real |
-//! | `\sqrt{x^2}` | `|x|` | `x`: symbols are any real numbers |
+//! | `\sqrt{x^2}` | `\|x\|` | `x`: symbols are any real numbers |
 //! | `\frac{1}{0}` | | anything |
 //!
 //! # Strict
