@@ -7,6 +7,8 @@
 //! 2024). Files are read once, from front to back; of a rollout only its numbers stay in memory.
 
 mod comparison;
+mod completion;
+mod reading;
 mod record;
 pub mod repeats;
 pub mod spread;
@@ -15,19 +17,19 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::lines::{LINE_MAX, LineError, Lines};
-use crate::recorder::failures_path;
 use crate::responses::Fields;
 
 pub use comparison::{AgentComparison, Comparison, TaskChange};
-use record::{Key, Record, Wanted};
+pub use completion::Completion;
+use completion::{Expected, completion, repeats_of};
+use reading::{Failures, Reading, read_failures, read_inputs};
 use repeats::{Group, REWARD_SCORE, RepeatMetrics};
-use spread::{Interval, Moments, Z_95};
+use spread::{Interval, Moments};
 use table::{Place, Sample, Table};
 
 /// Rollouts without an input that an error names, at most.
@@ -157,36 +159,6 @@ pub struct AgentProfile {
     expected: Expected,
 }
 
-/// What there is of what there should be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Completion {
-    /// Rollouts that there should be.
-    pub expected: u64,
-    /// Rollouts that there are.
-    pub completed: u64,
-    /// The difference.
-    pub missing: u64,
-    /// Tasks that there should be.
-    pub tasks: u64,
-    /// Tasks with all of their rollouts.
-    pub complete_tasks: u64,
-    /// Tasks with some of their rollouts.
-    pub partial_tasks: u64,
-    /// Tasks with none.
-    pub missing_tasks: u64,
-}
-
-impl Completion {
-    /// The share that there is, in percent.
-    pub fn percent(&self) -> f64 {
-        if self.expected == 0 {
-            100.0
-        } else {
-            self.completed as f64 / self.expected as f64 * 100.0
-        }
-    }
-}
-
 /// The statistics of one task.
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupProfile {
@@ -232,21 +204,6 @@ pub struct Point {
     pub created_at: Option<f64>,
 }
 
-/// Which rollouts there should be.
-#[derive(Debug)]
-enum Expected {
-    /// So many of each task.
-    Repeats(u32),
-    /// So many, by task.
-    Inputs(HashMap<String, u32>),
-}
-
-impl Default for Expected {
-    fn default() -> Self {
-        Self::Repeats(0)
-    }
-}
-
 impl Profile {
     /// Reads the files and makes the statistics. `progress` is told of every few thousand rollouts.
     ///
@@ -264,7 +221,7 @@ impl Profile {
         if tables.is_empty() {
             return Err(ProfileError::Empty { path: self.rollouts[0].clone() });
         }
-        let mut failures = self.failures()?;
+        let mut failures = read_failures(&self.rollouts)?;
         let mut inputs = self.inputs.as_deref().map(read_inputs).transpose()?;
         let mut agents = BTreeMap::new();
         for (name, table) in &mut tables {
@@ -306,7 +263,7 @@ impl Profile {
             (name, metrics)
         };
         let repeats = RepeatMetrics::of(&all);
-        let mut intervals = field_intervals(&table);
+        let mut intervals = table.intervals();
         intervals.extend(repeats.intervals.clone());
         Ok(AgentProfile {
             metrics: table.baseline(&table.samples),
@@ -383,33 +340,6 @@ impl Profile {
             None => Ok(()),
         }
     }
-
-    /// What was given up, from the files beside the rollouts.
-    fn failures(&self) -> Result<BTreeMap<String, Failures>, ProfileError> {
-        let mut failures: BTreeMap<String, Failures> = BTreeMap::new();
-        for path in &self.rollouts {
-            let path = failures_path(path);
-            if !path.exists() {
-                continue;
-            }
-            each_line(&path, |_, line, _| {
-                let (key, culprit) = Key::of_failure(line)?;
-                let failures = failures.entry(key.agent).or_default();
-                failures.repeats = failures.repeats.max(key.repeat.map_or(0, |repeat| repeat + 1));
-                *failures.by_culprit.entry(culprit).or_default() += 1;
-                Ok(())
-            })?;
-        }
-        Ok(failures)
-    }
-}
-
-/// What an agent gave up.
-#[derive(Debug, Default)]
-struct Failures {
-    by_culprit: BTreeMap<String, u64>,
-    /// One more than the largest repeat.
-    repeats: u32,
 }
 
 /// A table in which every rollout stands once.
@@ -424,184 +354,6 @@ fn sorted(mut table: Table) -> Result<Twiceless, ProfileError> {
 /// NeMo Gym leaves tasks out of the subsets whose field is empty, null, 0 or false.
 fn is_falsy(value: &str) -> bool {
     matches!(value, "" | "0" | "false")
-}
-
-/// How many rollouts each task should have: as many as any has, given up or not.
-fn repeats_of(table: &Table, failures: &Failures) -> u32 {
-    let made = table.samples.iter().map(|sample| sample.repeat + 1).max();
-    made.unwrap_or(0).max(failures.repeats)
-}
-
-fn completion(table: &Table, expected: &Expected) -> Completion {
-    let mut completion = Completion::default();
-    for (task, _, _, samples) in table.groups() {
-        let (has, wants) = (samples.len() as u64, expected.of(task));
-        completion.expected += wants;
-        completion.completed += has;
-        completion.tasks += 1;
-        completion.complete_tasks += u64::from(has >= wants);
-        completion.partial_tasks += u64::from(has < wants);
-    }
-    if let Expected::Inputs(by_task) = expected {
-        let absent = by_task.iter().filter(|(task, _)| !table.tasks.contains_key(*task));
-        for (_, wants) in absent {
-            completion.expected += u64::from(*wants);
-            completion.tasks += 1;
-            completion.missing_tasks += 1;
-        }
-    }
-    completion.missing = completion.expected.saturating_sub(completion.completed);
-    completion
-}
-
-impl Expected {
-    fn of(&self, task: &str) -> u64 {
-        u64::from(match self {
-            Self::Repeats(repeats) => *repeats,
-            Self::Inputs(by_task) => by_task.get(task).copied().unwrap_or(0),
-        })
-    }
-}
-
-/// Intervals of the mean of each field. Repeats of a task move together: the error of the mean is that
-/// of the tasks' sums of deviations.
-fn field_intervals(table: &Table) -> IndexMap<String, Interval> {
-    let mut means: IndexMap<&str, Moments> = IndexMap::new();
-    for sample in &table.samples {
-        for (field, value) in table.values(sample) {
-            means.entry(field).or_default().add(value);
-        }
-    }
-    let mut squares: IndexMap<&str, (f64, u64)> = IndexMap::new();
-    for (_, _, _, samples) in table.groups() {
-        let mut sums: IndexMap<&str, f64> = IndexMap::new();
-        for sample in samples {
-            for (field, value) in table.values(sample) {
-                *sums.entry(field).or_default() += value - means[field].mean().unwrap_or(0.0);
-            }
-        }
-        for (field, sum) in sums {
-            let (squares, tasks) = squares.entry(field).or_default();
-            *squares += sum * sum;
-            *tasks += 1;
-        }
-    }
-    let mut intervals = IndexMap::new();
-    for (field, moments) in means {
-        let (squares, tasks) = squares[field];
-        let Some(mean) = moments.mean().filter(|_| tasks > 1) else { continue };
-        let correction = tasks as f64 / (tasks - 1) as f64;
-        let error = (squares * correction).sqrt() / moments.count() as f64;
-        let interval = Interval { low: mean - Z_95 * error, high: mean + Z_95 * error };
-        intervals.insert(format!("mean/{field}"), interval);
-    }
-    intervals
-}
-
-/// The state of reading rollouts.
-struct Reading<'a> {
-    profile: &'a Profile,
-    wanted: Wanted<'a>,
-    tables: BTreeMap<String, Table>,
-    left_out: u64,
-    progress: ProfileProgress,
-}
-
-/// Rollouts between two reports of progress.
-const REPORT_EVERY: u64 = 4096;
-
-impl<'a> Reading<'a> {
-    fn new(profile: &'a Profile) -> Result<Self, ProfileError> {
-        let mut progress = ProfileProgress::default();
-        for path in &profile.rollouts {
-            let metadata = std::fs::metadata(path);
-            let metadata =
-                metadata.map_err(|source| ProfileError::Read { path: path.clone(), source })?;
-            progress.bytes_total += metadata.len();
-        }
-        let wanted =
-            Wanted { answer: profile.answer.as_deref(), subset: profile.subset.as_deref() };
-        Ok(Self { profile, wanted, tables: BTreeMap::new(), left_out: 0, progress })
-    }
-
-    fn read(
-        &mut self,
-        index: usize,
-        report: &mut impl FnMut(ProfileProgress),
-    ) -> Result<(), ProfileError> {
-        let Self { profile, wanted, tables, progress, .. } = self;
-        let path = &profile.rollouts[index];
-        let file = u32::try_from(index).expect("fewer files than a command line holds");
-        let before = progress.bytes;
-        self.left_out += each_line(path, |end, line, length| {
-            let record = Record::parse(line, wanted)?;
-            let place = Place { file, offset: end - length, length: length as u32 };
-            if !tables.contains_key(&record.agent) {
-                tables.insert(record.agent.clone(), Table::default());
-            }
-            let table = tables.get_mut(&record.agent).expect("inserted above");
-            table.add(record, place);
-            progress.rollouts += 1;
-            progress.bytes = before + end;
-            if progress.rollouts.is_multiple_of(REPORT_EVERY) {
-                report(*progress);
-            }
-            Ok(())
-        })?;
-        report(*progress);
-        Ok(())
-    }
-}
-
-/// Passes each line of a file on: where it ends, its text, its length to that end. Returns how many
-/// were malformed, each of which has been reported.
-fn each_line(
-    path: &Path,
-    mut read: impl FnMut(u64, &[u8], u64) -> Result<(), record::RecordError>,
-) -> Result<u64, ProfileError> {
-    let read_error = |source| ProfileError::Read { path: path.to_owned(), source };
-    let mut lines = Lines::open(path).map_err(read_error)?;
-    let mut left_out = 0;
-    loop {
-        let before = lines.offset();
-        let reason = match lines.advance() {
-            Ok(false) => return Ok(left_out),
-            Ok(true) => {
-                let end = lines.offset();
-                match read(end, lines.text(), end - before) {
-                    Ok(()) => continue,
-                    Err(error) => error.to_string(),
-                }
-            }
-            Err(LineError::TooLong) => format!("longer than {LINE_MAX} bytes"),
-            Err(LineError::Read(source)) => return Err(read_error(source)),
-        };
-        left_out += 1;
-        let number = lines.number();
-        tracing::warn!("`{}` line {number}: {reason}; it is left out", path.display());
-    }
-}
-
-/// The rollouts that were to be made, by agent.
-fn read_inputs(path: &Path) -> Result<BTreeMap<String, BTreeSet<(String, u32)>>, ProfileError> {
-    let mut inputs: BTreeMap<String, BTreeSet<(String, u32)>> = BTreeMap::new();
-    let mut twice = None;
-    each_line(path, |_, line, _| {
-        let Key { agent, task, repeat } = Key::parse(line)?;
-        let of_agent = inputs.entry(agent).or_default();
-        let repeat = repeat.unwrap_or_else(|| {
-            let same = (task.clone(), 0)..=(task.clone(), u32::MAX);
-            of_agent.range(same).next_back().map_or(0, |(_, last)| last + 1)
-        });
-        if !of_agent.insert((task.clone(), repeat)) {
-            twice = Some((task, repeat));
-        }
-        Ok(())
-    })?;
-    match twice {
-        Some((task, repeat)) => Err(ProfileError::Twice { task, repeat }),
-        None => Ok(inputs),
-    }
 }
 
 impl RunProfile {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::{IndexMap, IndexSet};
 
 use super::record::Record;
-use super::spread::{Moments, median};
+use super::spread::{Interval, Moments, Z_95, median};
 
 /// Where a line stands, to be read again.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +167,41 @@ impl Table {
             }
         }
         metrics
+    }
+
+    /// Intervals of the mean of each field. Repeats of a task move together: the error of the mean is that
+    /// of the tasks' sums of deviations.
+    pub(super) fn intervals(&self) -> IndexMap<String, Interval> {
+        let mut means: IndexMap<&str, Moments> = IndexMap::new();
+        for sample in &self.samples {
+            for (field, value) in self.values(sample) {
+                means.entry(field).or_default().add(value);
+            }
+        }
+        let mut squares: IndexMap<&str, (f64, u64)> = IndexMap::new();
+        for (_, _, _, samples) in self.groups() {
+            let mut sums: IndexMap<&str, f64> = IndexMap::new();
+            for sample in samples {
+                for (field, value) in self.values(sample) {
+                    *sums.entry(field).or_default() += value - means[field].mean().unwrap_or(0.0);
+                }
+            }
+            for (field, sum) in sums {
+                let (squares, tasks) = squares.entry(field).or_default();
+                *squares += sum * sum;
+                *tasks += 1;
+            }
+        }
+        let mut intervals = IndexMap::new();
+        for (field, moments) in means {
+            let (squares, tasks) = squares[field];
+            let Some(mean) = moments.mean().filter(|_| tasks > 1) else { continue };
+            let correction = tasks as f64 / (tasks - 1) as f64;
+            let error = (squares * correction).sqrt() / moments.count() as f64;
+            let interval = Interval { low: mean - Z_95 * error, high: mean + Z_95 * error };
+            intervals.insert(format!("mean/{field}"), interval);
+        }
+        intervals
     }
 }
 
