@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `exact` (default) | the same text, trimmed |
 //! | `numeric` | the same text without `\(…\)`, `$…$`, `\text{…}` around it and with single spaces, or numbers within 10⁻⁶ of each other, relative beyond 1; without a box in a message, one that the code printed counts |
+//! | `math` | the same mathematical object by [`math::verify`](crate::math::verify), whatever the notation; printed boxes count too |
 //!
 //! # Differs from NeMo Gym
 //!

@@ -8,6 +8,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::math::verify;
 use crate::transcript::texts;
 
 /// How an answer is compared with the expected one.
@@ -19,6 +20,8 @@ pub enum Comparison {
     Exact,
     /// As a text without its wrapping, or as a number, with a tolerance.
     Numeric,
+    /// As [mathematics](crate::math), whatever the notation.
+    Math,
 }
 
 impl Comparison {
@@ -29,7 +32,7 @@ impl Comparison {
         let said = messages.map(|item| texts(item).concat()).find_map(|text| last_box(&text));
         match self {
             Self::Exact => said,
-            Self::Numeric => said.or_else(|| printed(response)),
+            Self::Numeric | Self::Math => said.or_else(|| printed(response)),
         }
     }
 
@@ -40,6 +43,7 @@ impl Comparison {
                 let (answer, expected) = (unwrapped(answer), unwrapped(expected));
                 answer == expected || are_close(&answer, &expected)
             }
+            Self::Math => verify(expected, &format!("\\boxed{{{answer}}}")).equal,
         }
     }
 }
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn answers_are_compared_as_asked() {
-        use Comparison::{Exact, Numeric};
+        use Comparison::{Exact, Math, Numeric};
         for (comparison, answer, expected, is_equal) in [
             (Exact, "9", "9", true),
             (Exact, "9", r"\(9\)", false),
@@ -138,6 +142,12 @@ mod tests {
             (Numeric, "nan", "nan", true),
             (Numeric, "inf", "-inf", false),
             (Numeric, "x", "y", false),
+            (Numeric, "0.5", r"\frac{1}{2}", false),
+            (Math, "0.5", r"\frac{1}{2}", true),
+            (Math, r"\frac{2}{4}", r"\(0.5\)", true),
+            (Math, "x(x+1)", "x^2 + x", true),
+            (Math, "0.6", r"\frac{1}{2}", false),
+            (Math, "{{{", "1", false),
         ] {
             assert_eq!(comparison.is_equal(answer, expected), is_equal, "{answer} {expected}");
         }
