@@ -356,7 +356,7 @@ async fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
     if config.environments.values().any(|environment| runs_code(&environment.kind)) {
         say(rehearsal::environments::sandbox::Machine::this().to_string().trim_end());
     }
-    // What settings mean together is known once the components are built.
+    // What settings mean together is known once the components are built; what is odd is said then.
     Runtime::start(config, &rehearsal::kinds()).await?.stop().await;
     say("the configuration is good");
     Ok(ExitCode::SUCCESS)

@@ -28,7 +28,7 @@ use crate::collection::{
     CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
     WiredSource,
 };
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problems, Warning};
 use crate::cpu::CpuPool;
 use crate::dispatch::{Finished, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
@@ -101,7 +101,9 @@ impl Runtime {
     /// # Errors
     /// See [`RuntimeError`]; whatever had started is stopped again.
     pub async fn start(config: Config, kinds: &Kinds) -> Result<Self, RuntimeError> {
-        check(&config, kinds)?;
+        for warning in check(&config, kinds)? {
+            tracing::warn!("{warning}");
+        }
         let control = control_runtime()?;
         let guard = Control(Some(control));
         let view = View::default();
@@ -485,19 +487,15 @@ impl Drop for Control {
     }
 }
 
-/// Checks shape, meaning and every component's settings, and reports all problems at once.
+/// Checks shape, meaning and every component's settings, and reports all problems at once. Returns what
+/// is odd, which [`Runtime::start`] reports by itself.
 ///
 /// # Errors
 /// Fails with all problems.
-pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
-    let mut problems = match config.check(&kinds.names()) {
-        Ok(warnings) => {
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            Vec::new()
-        }
-        Err(problems) => problems.0,
+pub fn check(config: &Config, kinds: &Kinds) -> Result<Vec<Warning>, Problems> {
+    let (warnings, mut problems) = match config.check(&kinds.names()) {
+        Ok(warnings) => (warnings, Vec::new()),
+        Err(problems) => (Vec::new(), problems.0),
     };
     for spec in config.models.values() {
         let kind = kinds.model_kind(&spec.kind);
@@ -514,5 +512,5 @@ pub fn check(config: &Config, kinds: &Kinds) -> Result<(), Problems> {
         problems
             .extend(kind.and_then(|kind| (kind.check)(&spec.settings).err()).into_iter().flatten());
     }
-    if problems.is_empty() { Ok(()) } else { Err(Problems::from(problems)) }
+    if problems.is_empty() { Ok(warnings) } else { Err(Problems::from(problems)) }
 }
