@@ -450,7 +450,7 @@ async fn without_isolation_limits_and_deadlines_still_hold() {
     let sleepers =
         "import subprocess\nfor _ in range(2): subprocess.Popen(['sleep', '87654'])\nanswer = 1";
     assert_eq!(run(&mut execution, sleepers).await, "1");
-    assert_eq!(processes("87654").len(), 2);
+    until("both sleep", || processes("87654").len() == 2).await;
     assert_eq!(execution.kill().await.exit, Exit::Killed);
     until("its group is killed", || processes("87654").is_empty()).await;
 }
