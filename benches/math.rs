@@ -24,7 +24,7 @@ const ROUNDS: usize = 9;
 /// The most that any text of a mebibyte may take.
 const SLOWEST_MAX: Duration = Duration::from_millis(50);
 /// Texts that are repeated to a mebibyte.
-const FRAGMENTS: [&str; 20] = [
+const FRAGMENTS: [&str; 26] = [
     "a ",
     "1 ",
     "1 + ",
@@ -45,6 +45,12 @@ const FRAGMENTS: [&str; 20] = [
     "x^",
     "\\frac{1}",
     "2^{9^{9^",
+    " [answer: 1=",
+    "\\(answer: 1=",
+    "$$=",
+    "^(answer: 1=",
+    "is final answer is 1. ",
+    "é",
 ];
 
 #[derive(Deserialize)]

@@ -24,7 +24,7 @@ mod plain;
 mod tests;
 mod units;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -37,16 +37,24 @@ use super::{Answer, Options, latex};
 
 /// So many matches are tried; a text with more that cannot be read has no answer.
 const ATTEMPTS_MAX: usize = 2000;
-/// Python's `re` takes these for an `i` of either case.
-const FINAL_ANSWER: &str = "(?i)f[iİı]nal answer";
-static ANSWERS: LazyLock<Regex> = LazyLock::new(|| expression("(?i)answer"));
-static FINAL_ANSWERS: LazyLock<Regex> = LazyLock::new(|| expression(FINAL_ANSWER));
-fn expression(source: &str) -> Regex {
-    Regex::new(source).expect("the expression is a constant")
-}
+/// So many bytes of them are read.
+const READ_MAX: usize = 256 << 10;
+/// A content that is longer than this is no answer: the parser takes [`latex::LENGTH_MAX`] bytes, and
+/// normalisation leaves less out than that.
+const CONTENT_MAX: usize = 4 * latex::LENGTH_MAX;
+static ANSWERS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("(?i)answer").expect("the expression is a constant"));
 
 fn places(phrase: &Regex, text: &str) -> Vec<Range<usize>> {
     phrase.find_iter(text).map(|found| found.range()).collect()
+}
+
+/// Where the `final ` begins that a text ends in, if it does. Python's `re` takes `İ` and `ı` for an `i`.
+fn final_start(text: &str) -> Option<usize> {
+    let mut letters = text.char_indices().rev();
+    let mut is_next = |known: &str| letters.next().filter(|(_, letter)| known.contains(*letter));
+    is_next(" ").and_then(|_| is_next("lL")).and_then(|_| is_next("aA"))?;
+    is_next("nN").and_then(|_| is_next("iIİı")).and_then(|_| is_next("fF")).map(|(at, _)| at)
 }
 
 /// How long what has to stand behind a phrase is, if it does: a colon, ` is`, or nothing at all.
@@ -136,6 +144,8 @@ struct Search<'c, 't> {
     options: Options,
     answers: OnceCell<Vec<Range<usize>>>,
     final_answers: OnceCell<Vec<Range<usize>>>,
+    /// How many bytes of contents have been read.
+    read: Cell<usize>,
 }
 
 /// What a text says: the answer, if one can be read, and the text that stands for it.
@@ -150,8 +160,8 @@ pub(super) fn extract(
     let cursor = Cursor::new(text);
     let plain = (targets == Targets::All).then(|| plain::Scanner::new(&cursor));
     let latex = environments::Scanner::new(&cursor);
-    let (answers, final_answers) = Default::default();
-    let search = Search { text, plain, latex, options, answers, final_answers };
+    let (answers, final_answers, read) = Default::default();
+    let search = Search { text, plain, latex, options, answers, final_answers, read };
     let (mut attempts, mut fallback) = (0, None);
     for priority in 1..=5 {
         let mut matches = search.matches(priority);
@@ -159,7 +169,7 @@ pub(super) fn extract(
         matches.sort_by_key(|found| (std::cmp::Reverse(found.end), found.start));
         for found in &matches {
             attempts += 1;
-            if attempts > ATTEMPTS_MAX {
+            if attempts > ATTEMPTS_MAX || search.read.get() > READ_MAX {
                 return Err(TooMany);
             }
             let (value, said) = search.read(found);
@@ -175,9 +185,11 @@ pub(super) fn extract(
     Ok(fallback.map(Answer::Text).into_iter().collect())
 }
 
-/// Too many places look like answers that cannot be read.
+/// Too many places, or too long ones, look like answers that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {ATTEMPTS_MAX} places look like an answer, and none of them can be read")]
+#[error(
+    "more than {ATTEMPTS_MAX} places or {READ_MAX} bytes look like an answer, and none can be read"
+)]
 pub struct TooMany;
 
 impl<'t> Search<'_, 't> {
@@ -225,7 +237,11 @@ impl<'t> Search<'_, 't> {
 
     /// Where `final answer` stands.
     fn final_answers(&self) -> &[Range<usize>] {
-        self.final_answers.get_or_init(|| places(&FINAL_ANSWERS, self.text))
+        self.final_answers.get_or_init(|| {
+            let whole =
+                |answer: &Range<usize>| Some(final_start(&self.text[..answer.start])?..answer.end);
+            self.answers().iter().filter_map(whole).collect()
+        })
     }
 
     /// All matches that begin with a phrase and what stands behind it.
@@ -264,18 +280,25 @@ impl<'t> Search<'_, 't> {
             Source::Box(range) => {
                 let strict = self.options.strict;
                 let mode = if strict { boxes::Mode::LastList } else { boxes::Mode::Last };
-                let content = boxes::content(&self.text[range.clone()], mode);
-                let normalised = normal::normalised(&content, self.options);
-                (latex::parse(&normalised).ok(), normalised)
+                self.read_content(range.clone(), mode)
             }
         }
     }
 
+    /// What a content says, and its text.
+    fn read_content(&self, range: Range<usize>, mode: boxes::Mode) -> (Option<Expression>, String) {
+        let content = boxes::content(&self.text[range], mode);
+        if content.len() > CONTENT_MAX {
+            return (None, content.into_owned());
+        }
+        self.read.set(self.read.get() + content.len());
+        let normalised = normal::normalised(&content, self.options);
+        (latex::parse(&normalised).ok(), normalised)
+    }
+
     fn read_chain(&self, parts: &[environments::Part]) -> (Option<Expression>, String) {
         let read = |part: &environments::Part| {
-            let content = boxes::content(&self.text[part.content.clone()], boxes::Mode::All);
-            let normalised = normal::normalised(&content, self.options);
-            let value = latex::parse(&normalised).ok();
+            let (value, normalised) = self.read_content(part.content.clone(), boxes::Mode::All);
             let value = if part.percent { value.and_then(hundredths) } else { value };
             (value, normalised)
         };

@@ -272,8 +272,9 @@ impl<'c, 't> Scanner<'c, 't> {
     }
 
     fn display_dollars(&self, start: usize) -> Option<(Range<usize>, usize)> {
-        let rest = &self.cursor.text()[start..];
-        let end = start + rest.find("$$")?;
+        let bytes = &self.cursor.text().as_bytes()[start..];
+        let mut dollars = memchr::memchr_iter(b'$', bytes);
+        let end = start + dollars.find(|at| bytes.get(at + 1) == Some(&b'$'))?;
         let is_closed = end > start && self.cursor.byte_before(end) != Some(b'\\');
         is_closed.then_some((start..end, end + 2))
     }

@@ -17,6 +17,8 @@ const CURRENCIES: &str = "$€£¥₹₽₪₩₫฿₡₢₣₤₥₦₧₨₭�
 const GAP_MAX: usize = 50;
 /// A gap that ends in `=`, and one before `is`.
 const LONG_GAP_MAX: usize = 100;
+/// Bytes from where arithmetic begins to behind its first digit: a space, `**`, `-(-` and the digit.
+const BEFORE_DIGIT_MAX: usize = 10;
 
 /// A value, and where it stands.
 #[derive(Clone, Debug)]
@@ -159,11 +161,24 @@ impl<'c, 't> Scanner<'c, 't> {
                     keep(&mut values, found(start, end, start, form, Follow::Anything));
                     end
                 }
-                None => start + self.cursor.character(start).map_or(1, char::len_utf8),
+                None => {
+                    let behind = start + self.cursor.character(start).map_or(1, char::len_utf8);
+                    self.without_arithmetic(start, form).unwrap_or(behind).max(behind)
+                }
             };
             next = self.next_start(from);
         }
         values
+    }
+
+    /// Up to where no arithmetic begins, if the run that was looked at last has no more of it behind a
+    /// place.
+    fn without_arithmetic(&self, start: usize, form: Form) -> Option<usize> {
+        let is_spent = |run: &Run| run.last.is_none_or(|(_, _, operator)| operator < start);
+        let run = self.run.get().filter(|run| form == Form::Arithmetic && is_spent(run))?;
+        let end = run.end.saturating_sub(BEFORE_DIGIT_MAX);
+        let mut ends = (run.start..end).contains(&start).then(|| (start..=end).rev())?;
+        ends.find(|at| self.cursor.text().is_char_boundary(*at))
     }
 
     /// The value that begins at a place, with what must stand before it, and where the match ends.
@@ -188,19 +203,19 @@ impl<'c, 't> Scanner<'c, 't> {
         found.or_else(|| self.number_behind(start, follow))
     }
 
-    /// The positions behind what must stand before a value.
-    fn prefixes(&self, start: usize) -> impl Iterator<Item = usize> + use<> {
-        let first = (start == 0).then_some(0);
-        let prefix = self.cursor.character(start).filter(|character| is_prefix(*character));
-        let behind = prefix.map(|character| start + character.len_utf8());
-        let bold = |at: usize, cursor: &Cursor<'_>| cursor.behind(at, "**").unwrap_or(at);
-        let first = first.map(|at| bold(at, self.cursor));
-        let behind = behind.map(|at| bold(at, self.cursor));
-        first.into_iter().chain(behind)
+    /// What is found behind what must stand before a value.
+    fn behind_prefix<T>(&self, start: usize, look: impl Fn(usize) -> Option<T>) -> Option<T> {
+        let bold = |at: usize| self.cursor.behind(at, "**").unwrap_or(at);
+        // Before the first character nothing must stand.
+        let found = if start == 0 { look(bold(start)) } else { None };
+        found.or_else(|| {
+            let prefix = self.cursor.character(start).filter(|character| is_prefix(*character))?;
+            look(bold(start + prefix.len_utf8()))
+        })
     }
 
     fn arithmetic_behind(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
-        self.prefixes(start).find_map(|at| self.arithmetic_at(at, follow))
+        self.behind_prefix(start, |at| self.arithmetic_at(at, follow))
     }
 
     fn arithmetic_at(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
@@ -252,7 +267,7 @@ impl<'c, 't> Scanner<'c, 't> {
     }
 
     fn number_behind(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
-        self.prefixes(start).find_map(|at| {
+        self.behind_prefix(start, |at| {
             let currency =
                 self.cursor.character(at).filter(|character| CURRENCIES.contains(*character));
             self.number_at(at + currency.map_or(0, char::len_utf8), follow)
@@ -332,16 +347,20 @@ impl<'c, 't> Scanner<'c, 't> {
     ) -> Option<(Value, usize)> {
         let end = integer.end.max(decimal.end);
         let sign = self.cursor.spaces_end(end);
-        let signs = percent_ends(self.cursor, sign).map(|end| (true, end));
-        let mut ends = signs.chain([(false, end)]);
-        ends.find_map(|(percent, end)| {
-            let end = follow.end(self.cursor, end)?;
-            Some((
-                Value::Number { integer: integer.clone(), decimal: decimal.clone(), percent },
-                end,
-            ))
-        })
+        let value = |percent| Value::Number { integer, decimal, percent };
+        if may_be_percent(self.cursor, sign)
+            && let Some(end) =
+                percent_ends(self.cursor, sign).find_map(|end| follow.end(self.cursor, end))
+        {
+            return Some((value(true), end));
+        }
+        follow.end(self.cursor, end).map(|end| (value(false), end))
     }
+}
+
+/// Whether a sign of percent may stand at a position; of most positions this says no at once.
+fn may_be_percent(cursor: &Cursor<'_>, at: usize) -> bool {
+    matches!(cursor.byte(at), Some(b'%' | b'p' | b'P'))
 }
 
 /// Where a sign of percent at a position may end.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::{Options, Targets, TooMany, extract, normal, units};
+use super::{CONTENT_MAX, Options, READ_MAX, Targets, TooMany, extract, normal, units};
 
 /// What is read in a text, as printed: the value if there is one, and the text that stands for it.
 fn printed(text: &str) -> Vec<String> {
@@ -278,6 +278,19 @@ fn a_text_full_of_what_cannot_be_read_is_given_up() {
     );
     let few = extract(&"$\\frac$ x ".repeat(100), Targets::All, Options::default()).unwrap();
     assert_eq!(few.len(), 1, "{few:?}");
+}
+
+#[test]
+fn what_is_far_too_long_to_be_an_answer_is_not_read() {
+    let long = "1 + ".repeat(CONTENT_MAX / 4) + "1";
+    let boxed = format!("It is 7, or \\boxed{{{long}}}");
+    let found = extract(&boxed, Targets::All, Options::default()).unwrap();
+    // The arithmetic in it is too long as well, and the numbers are not.
+    assert_eq!((found[0].to_string(), found[1].to_string()), ("1".to_owned(), long));
+    let unread =
+        format!("${}$ ", "1 + ".repeat(CONTENT_MAX / 8)).repeat(4 * READ_MAX / CONTENT_MAX);
+    let found = extract(&unread, Targets::Latex, Options::default());
+    assert!(matches!(found, Err(TooMany)), "{} bytes", unread.len());
 }
 
 /// What texts are repeated from that make searches slow.
