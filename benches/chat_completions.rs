@@ -13,6 +13,10 @@ use rehearsal::actors::chat_completions::{Config, Conversion};
 use rehearsal::framework::responses::{CreateParams, FunctionCall, Item, Request, Response};
 use serde_json::json;
 
+/// As the command has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Each is run so often; the median counts.
 const RUNS: usize = 200;
 /// Steps of the conversation: a call, its output and some reasoning each.

@@ -694,4 +694,22 @@ mod tests {
             assert!(unknown.is_empty(), "{unknown:?}: {query}");
         }
     }
+
+    #[test]
+    fn panels_of_the_dashboard_have_ids_of_their_own_and_do_not_overlap() {
+        let dashboard: serde_json::Value =
+            serde_json::from_str(&documentation("grafana-dashboard.json")).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids.len(), panels.len());
+        let cells = |panel: &serde_json::Value| {
+            let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+            let (x, y, w, h) = (side("x"), side("y"), side("w"), side("h"));
+            (y..y + h).flat_map(move |y| (x..x + w).map(move |x| (x, y)))
+        };
+        let mut taken = BTreeSet::new();
+        for panel in panels {
+            assert!(cells(panel).all(|cell| taken.insert(cell)), "{}", panel["title"]);
+        }
+    }
 }
