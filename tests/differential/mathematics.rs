@@ -25,7 +25,7 @@ use super::{Script, values};
 const ROWS: &str = "600";
 /// Of a hundred well-formed pairs of a kind, so many verdicts may differ; one always may.
 const DIFFERENCES_MAX: f64 = 1.0;
-/// Disagreements that are printed for each kind.
+/// Answers that are read as others, with the same verdict, which are printed for each kind.
 const SHOWN_MAX: usize = 12;
 /// The kind that has no truth.
 const MALFORMED: &str = "malformed";
@@ -39,7 +39,9 @@ struct Tally {
     undecided: usize,
     /// Pairs that the library ran out of time for.
     late: usize,
+    /// The pairs whose verdicts differ, and those of the same verdict whose answers were read as others.
     shown: Vec<String>,
+    read_else: Vec<String>,
 }
 
 impl Tally {
@@ -61,8 +63,9 @@ fn verdict(pair: &Value) -> math::Verdict {
 }
 
 /// Who is right, by how the pair was made.
-fn judgement(pair: &Value, ours: bool) -> &'static str {
+fn judgement(pair: &Value, ours: bool, theirs: bool) -> &'static str {
     match pair["equal"].as_bool() {
+        _ if ours == theirs => "the verdict is the same, so that either way of reading it serves",
         Some(truth) if truth == ours => "ours is right",
         Some(_) => "the library is right",
         None => "a matter of convention, so the library's word counts",
@@ -85,13 +88,15 @@ fn compare(tally: &mut Tally, pair: &Value) {
     // After a failure of its own it reports nothing.
     let has_failed = pair["error"].is_string();
     let extracted = ours.extracted_answer();
-    tally.extractions_differ +=
-        usize::from(!has_failed && extracted.as_deref() != pair["extracted"].as_str());
-    if ours.equal == theirs {
-        return;
-    }
-    tally.rewards_differ += 1;
-    tally.shown.push(format!(
+    let reads_else = !has_failed && extracted.as_deref() != pair["extracted"].as_str();
+    tally.extractions_differ += usize::from(reads_else);
+    tally.rewards_differ += usize::from(ours.equal != theirs);
+    let shown = match (ours.equal == theirs, reads_else) {
+        (true, false) => return,
+        (true, true) => &mut tally.read_else,
+        (false, _) => &mut tally.shown,
+    };
+    shown.push(format!(
         "{}: gold {:?}, answer {:?}\n    the library: {theirs}, having read {}\n    ours: {}, having read {:?}{}\n    {}",
         text(pair, "kind"),
         text(pair, "gold"),
@@ -100,7 +105,7 @@ fn compare(tally: &mut Tally, pair: &Value) {
         ours.equal,
         printed(&ours.predictions),
         ours.undecided.as_ref().map(|reason| format!(", undecided: {reason}")).unwrap_or_default(),
-        judgement(pair, ours.equal),
+        judgement(pair, ours.equal, theirs),
     ));
 }
 
@@ -114,8 +119,10 @@ fn tallies(pairs: &[Value]) -> BTreeMap<&str, Tally> {
 
 #[expect(clippy::print_stdout, reason = "the table is what one runs this for")]
 fn print(tallies: &BTreeMap<&str, Tally>) {
-    for shown in tallies.values().flat_map(|tally| tally.shown.iter().take(SHOWN_MAX)) {
-        println!("{shown}");
+    for tally in tallies.values() {
+        for shown in tally.shown.iter().chain(tally.read_else.iter().take(SHOWN_MAX)) {
+            println!("{shown}");
+        }
     }
     println!(
         "{:<20} {:>6} {:>10} {:>11} {:>10} {:>5}",
@@ -159,10 +166,10 @@ fn stored_verdicts_of_math_verify_come_out_where_they_should() {
     let mut wrong = Vec::new();
     for pair in &pairs {
         let ours = verdict(pair).equal;
-        let agrees = ours == (pair["reward"] == 1.0);
+        let theirs = pair["reward"] == 1.0;
         // A reason that no longer holds is as wrong as a disagreement without one.
-        if agrees == pair["differs"].is_string() {
-            wrong.push(format!("{pair}\n  ours: {ours}, {}", judgement(pair, ours)));
+        if (ours == theirs) == pair["differs"].is_string() {
+            wrong.push(format!("{pair}\n  ours: {ours}, {}", judgement(pair, ours, theirs)));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), pairs.len(), wrong.join("\n"));
