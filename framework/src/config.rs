@@ -13,6 +13,8 @@
 //! Text from outside of YAML (environment variables, `--set`, `${env:…}`) is read as a YAML scalar, and as the
 //! text itself where a string is needed: `REHEARSAL__MODELS__POLICY__SETTINGS__MODEL=123` is a fine name.
 //!
+//! A configuration of NeMo Gym's is translated before anything else happens: see [`nemo`].
+//!
 //! Secrets are never printed, by rule rather than by care: see [`Config::to_masked_yaml`].
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -24,6 +26,7 @@ mod key_path;
 mod layers;
 mod loader;
 mod masked;
+pub mod nemo;
 mod placeholder;
 mod problem;
 mod quantity;
@@ -38,7 +41,7 @@ mod yaml;
 
 pub use check::KindNames;
 pub use key_path::KeyPath;
-pub use loader::Loader;
+pub use loader::{Loader, Translation};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Oddity, Origin, Problem, Problems, Warning};
 pub use quantity::{ByteSize, TimeSpan};
@@ -127,6 +130,11 @@ impl Config {
     /// Everything that is wrong: unknown kinds, names that refer to nothing, missing files, limits of no time.
     pub fn check(&self, kinds: &KindNames) -> Result<Vec<Warning>, Problems> {
         check::check(self, kinds)
+    }
+
+    /// What was odd about the layers: in a configuration of NeMo Gym's also what has no counterpart.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// Prints the configuration with all defaults and interpolations resolved and all secrets as `***`.

@@ -46,6 +46,35 @@ pub enum Fault {
     /// A `--set` without `=`.
     #[error("`--set {text}` assigns nothing")]
     NotAnAssignment { text: String },
+    /// An argument that is no override.
+    #[error("`{text}` is no override")]
+    NotAnOverride { text: String },
+    /// An override of a key that does not exist.
+    #[error("cannot be overridden, since there is nothing there{}", suggestion(nearest))]
+    NothingToOverride { nearest: Option<String> },
+    /// Two overrides that add the same key.
+    #[error("added twice")]
+    AddedTwice,
+    /// The text behind `=` of an override is no value.
+    #[error("not a value: {reason}")]
+    MalformedValue { reason: &'static str },
+    /// `???`: a value that NeMo Gym leaves to its user.
+    #[error("`???` stands for a value that has to be given")]
+    MandatoryValue,
+    /// A NeMo Gym directive to take over what is not there.
+    #[error("`{directive}: {reference}` refers to nothing{}", suggestion(nearest))]
+    UnknownSource { directive: &'static str, reference: String, nearest: Option<String> },
+    /// A file that is in none of the places where it is looked for.
+    #[error("`{path}` is not there; looked in {}", quoted(tried))]
+    NotFound { path: String, tried: Vec<String> },
+    /// What NeMo Gym would take for a server if it were not for a mistake.
+    #[error("almost a server: {reason}")]
+    AlmostServer { reason: String },
+    /// A NeMo Gym configuration, and no kinds to translate it to.
+    #[error(
+        "this is a configuration of NeMo Gym, and no kinds are known that it could be translated to"
+    )]
+    NoVocabulary,
     /// An assignment to a key below a value that is neither map nor list.
     #[error("cannot be set, since `{parent}` is {found}")]
     BelowScalar { parent: KeyPath, found: String },
@@ -129,6 +158,26 @@ impl Fault {
         match self {
             Self::Unreadable { .. } => Some("check the path and its permissions".to_owned()),
             Self::NotAnAssignment { .. } => Some("write `--set key.path=value`".to_owned()),
+            Self::NotAnOverride { .. } | Self::NothingToOverride { .. } | Self::AddedTwice => Some(
+                "`+key=value` adds a key, `++key=value` sets it in any case, `key=value` changes one that is there, `~key` takes it out"
+                    .to_owned(),
+            ),
+            Self::MalformedValue { .. } => Some(
+                "put a text with special characters in quotes: `'+key=\"a, b\"'`; write lists as `[a,b]`"
+                    .to_owned(),
+            ),
+            Self::MandatoryValue => Some(
+                "give it on the command line, `+key.path=value`, or under the same keys in `env.yaml`"
+                    .to_owned(),
+            ),
+            Self::NotFound { .. } => Some(
+                "relative paths start at the working directory, a folder of `NEMO_GYM_EXTRA_ROOTS`, or a folder above the file that names them"
+                    .to_owned(),
+            ),
+            Self::AlmostServer { .. } => Some(
+                "`+error_on_almost_servers=false` goes on without what is wrong".to_owned(),
+            ),
+            Self::NoVocabulary => Some("give the loader the kinds: `Loader::kinds`".to_owned()),
             Self::MalformedPath { .. } => Some(
                 "separate keys with dots and put a key that contains dots in double quotes"
                     .to_owned(),
@@ -139,7 +188,10 @@ impl Fault {
             Self::UnsetVariable { variable } => {
                 Some(format!("set it, or give a default: `${{env:{variable},default}}`"))
             }
-            Self::UnknownResolver { .. } => Some("the only resolver is `env`".to_owned()),
+            Self::UnknownResolver { .. } => Some(
+                "resolvers are `env`, `oc.env`, `oc.select`, `oc.decode`, `oc.create`, `oc.deprecated`, `oc.dict.keys`, `oc.dict.values`"
+                    .to_owned(),
+            ),
             Self::UnknownReference { .. } => Some(
                 "set the variable in `env.yaml`, with `--set name=value`, or as `REHEARSAL__NAME`"
                     .to_owned(),
@@ -167,7 +219,7 @@ impl Fault {
             | Self::AmbiguousCase { .. } => None,
             Self::NotText { .. } | Self::Cycle { .. } | Self::TooManyInterpolations { .. } => None,
             Self::UnknownKey { .. } | Self::UnknownValue { .. } | Self::MissingKey => None,
-            Self::Refused { .. } | Self::RefusedSecret => None,
+            Self::Refused { .. } | Self::RefusedSecret | Self::UnknownSource { .. } => None,
             Self::DuplicateDataset { .. }
             | Self::OutputBlocked { .. }
             | Self::ZeroTime
@@ -271,6 +323,34 @@ pub enum Oddity {
     /// A dataset that does not exist, and that this run does not read.
     #[error("file `{path}` does not exist; this run does not read it")]
     MissingFile { path: String },
+    /// A secret in a file that is for everyone to see.
+    #[error(
+        "a secret is written into the file; write `${{env:NAME}}` or `${{name}}`, and `name: …` into `env.yaml`, which is not shared"
+    )]
+    LiteralSecret,
+    /// Something in a NeMo Gym configuration that means nothing here; it is left out.
+    #[error("left out, it has no counterpart{}", because(reason))]
+    NoCounterpart { reason: Option<String> },
+    /// What a NeMo Gym server is told and one process need not know.
+    #[error("not needed in one process{}", because(reason))]
+    NotNeeded { reason: Option<String> },
+    /// A dataset that NeMo Gym would fetch.
+    #[error("`{path}` does not exist, and nothing is downloaded; put {from} there")]
+    NotDownloaded { path: String, from: String },
+    /// What NeMo Gym would take for a server if it were not for a mistake.
+    #[error("almost a server: {reason}")]
+    AlmostServer { reason: String },
+    /// A key that two files set, of which one includes the other.
+    #[error(
+        "`{winner}` wins over `{loser}`; in NeMo Gym's first version, in which an included file wins over the one that includes it, it was the other way round"
+    )]
+    IncludeOrder { winner: String, loser: String },
+    /// A file that is included more than once.
+    #[error("`{path}` is included more than once; the first time counts")]
+    IncludedTwice { path: String },
+    /// A model's limit that is here and not in NeMo Gym, or the other way round.
+    #[error("{note}")]
+    Differs { note: String },
 }
 
 impl fmt::Display for Warning {
@@ -278,7 +358,17 @@ impl fmt::Display for Warning {
         if let Some(origin) = &self.origin {
             write!(formatter, "{origin}: ")?;
         }
-        write!(formatter, "`{}`: {}", self.path, self.oddity)
+        if !self.path.is_root() {
+            write!(formatter, "`{}`: ", self.path)?;
+        }
+        self.oddity.fmt(formatter)
+    }
+}
+
+fn because(reason: &Option<String>) -> String {
+    match reason {
+        Some(reason) => format!(": {reason}"),
+        None => String::new(),
     }
 }
 
