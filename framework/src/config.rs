@@ -76,6 +76,8 @@ pub struct Config {
     variables: BTreeMap<String, Node>,
     /// What was odd about the layers.
     warnings: Vec<Warning>,
+    /// What was left out of a configuration of NeMo Gym's without a loss.
+    notes: Vec<Warning>,
     directory: Option<PathBuf>,
 }
 
@@ -85,7 +87,7 @@ impl Config {
         sections: schema::Sections,
         tree: Node,
         variables: BTreeMap<String, Node>,
-        warnings: Vec<Warning>,
+        (warnings, notes): (Vec<Warning>, Vec<Warning>),
         directory: Option<PathBuf>,
     ) -> Self {
         let schema::Sections { models, environments, agents, collect, runtime, telemetry } =
@@ -100,6 +102,7 @@ impl Config {
             tree,
             variables,
             warnings,
+            notes,
             directory,
         };
         config.attach_settings();

@@ -145,6 +145,7 @@ fn paths_are_found_from_the_root_of_the_repository_wherever_one_stands() {
   - responses_api_models/vllm_model/configs/vllm_model.yaml
 ";
     folder.write("gym/both.yaml", both);
+    folder.write("env.yaml", ENV);
     let path = |config: &super::Config| {
         config.agents["simple_weather_simple_agent"].datasets[0].path.display().to_string()
     };
@@ -195,7 +196,7 @@ judge:
         relative: ${..openai_base_url}
         selected: ${oc.select:nested.nothing,7}
         absent: ${oc.select:nested.nothing}
-        decoded: ${oc.decode:'[1, {a: b}]'}
+        decoded: \"${oc.decode:'[1, {a: b}]'}\"
         created: ${oc.create:[1,2]}
         keys: ${oc.dict.keys:nested}
         values: ${oc.dict.values:nested.deep}

@@ -111,6 +111,9 @@ data:
         - { name: b, type: trian, jsonl_fpath: b.jsonl, license: Apache 3.0, num_repeats: 0 }
         - { type: example, jsonl_fpath: 5, gitlab_identifier: { dataset_name: x }, source: { type: gitlub } }
         - nothing
+      resources_server: { type: resources_servers, name: domainless }
+      model_server: { type: responses_api_models, name: policy }
+policy: { responses_api_models: { openai_model: { entrypoint: app.py, openai_base_url: http://h/v1, openai_model: m } } }
 ";
 
 #[test]
@@ -133,17 +136,17 @@ fn almost_servers_are_refused_with_every_rule_that_they_break() {
     assert_eq!(
         short,
         [
-            "9: `data.datasets.0.license`: missing key",
-            "10: `data.datasets.1.type`: unknown value `trian`; did you mean `train`?",
-            "10: `data.datasets.1.num_repeats`: expected an integer of at least 1, found number `0`",
-            "10: `data.datasets.1.license`: unknown value `Apache 3.0`; did you mean `Apache 2.0`?",
-            "11: `data.datasets.2.name`: missing key",
-            "11: `data.datasets.2.jsonl_fpath`: expected a string, found number `5`",
-            "11: `data.datasets.2.gitlab_identifier.version`: missing key",
-            "11: `data.datasets.2.gitlab_identifier.artifact_fpath`: missing key",
-            "11: `data.datasets.2.source`: it cannot stand beside another identifier",
-            "11: `data.datasets.2.source.type`: unknown value `gitlub`; did you mean `gitlab`?",
-            "12: `data.datasets.3`: expected a map, found text `nothing`",
+            "10: `data.datasets.0.license`: missing key",
+            "11: `data.datasets.1.type`: unknown value `trian`; did you mean `train`?",
+            "11: `data.datasets.1.num_repeats`: expected an integer of at least 1, found number `0`",
+            "11: `data.datasets.1.license`: unknown value `Apache 3.0`; did you mean `Apache 2.0`?",
+            "12: `data.datasets.2.name`: missing key",
+            "12: `data.datasets.2.jsonl_fpath`: expected a string, found number `5`",
+            "12: `data.datasets.2.gitlab_identifier.version`: missing key",
+            "12: `data.datasets.2.gitlab_identifier.artifact_fpath`: missing key",
+            "12: `data.datasets.2.source`: it cannot stand beside another identifier",
+            "12: `data.datasets.2.source.type`: unknown value `gitlub`; did you mean `gitlab`?",
+            "13: `data.datasets.3`: expected a map, found text `nothing`",
             "2: `domainless.domain`: missing key",
             "3: `mistaken.entrypoint`: expected a string, found number `5`",
             "3: `mistaken.host`: expected a string, found a list",
@@ -186,7 +189,7 @@ fn included_files_that_cannot_be_read_are_all_named() {
     let found = problems(&folder, &["top.yaml"], &[]);
     assert_eq!(found.len(), 3, "{found:#?}");
     assert!(found[0].contains("`config_paths`: expected a list of paths, found number `5`"));
-    assert!(found[1].starts_with("sub/a.yaml:1: not valid YAML"), "{found:#?}");
+    assert!(found[1].starts_with("sub/a.yaml:2: not valid YAML"), "{found:#?}");
     assert!(found[2].starts_with("top.yaml:1: `config_paths`: `nowhere.yaml` is not there"));
     folder.write("top.yaml", "config_paths: a.yaml\n");
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ENV, load, warnings};
+use super::{ENV, load, translate, warnings};
 use crate::support::command::Folder;
 
 /// A configuration with one server of an implementation, and keys of its own.
@@ -214,7 +214,8 @@ fn the_software_engineer_is_an_agent_and_an_environment() {
 /// What is lost of a configuration, one a line.
 fn lost(server: &str, implementation: &str, keys: &Value) -> Vec<String> {
     let folder = one(server, implementation, keys);
-    let mut lines = warnings(&load(&folder, &["config.yaml"], &[]));
+    let translation = translate(&folder, &["config.yaml"], &[]);
+    let mut lines: Vec<String> = translation.warnings.iter().map(ToString::to_string).collect();
     for line in &mut lines {
         *line = line
             .replace("config.yaml:1: `it.", "`")

@@ -119,7 +119,7 @@ impl Loader {
     /// All problems of all layers; problems of types only if every layer could be parsed.
     pub fn load(self) -> Result<Config, Problems> {
         let stack = self.stack()?;
-        self.read(&stack.layers.tree(), stack.warnings)
+        self.read(&stack.layers.tree(), (stack.warnings, stack.notes))
     }
 
     /// Merges the layers and prints what they come to, before interpolation: the translation, if they are a
@@ -140,8 +140,7 @@ impl Loader {
         let secrets = self.secrets_layer().and_then(|layer| stack.taken(layer));
         let assignments = self.assignments(&mut stack);
         let overrides = self.overrides.iter().map(|text| Override::parse(text));
-        let overrides: Vec<_> =
-            overrides.filter_map(|it| stack.taken(it.map_err(|problem| vec![problem]))).collect();
+        let overrides = overrides.filter_map(|it| stack.taken(it)).collect();
         let all = self.translated(&mut stack, (layers, secrets, assignments, overrides));
         let (layers, secrets, assignments, overrides) = all;
         layers.into_iter().chain(secrets).for_each(|layer| stack.add(layer));
@@ -218,12 +217,12 @@ impl Loader {
         }
     }
 
-    fn read(self, tree: &Node, warnings: Vec<Warning>) -> Result<Config, Problems> {
+    fn read(self, tree: &Node, odd: (Vec<Warning>, Vec<Warning>)) -> Result<Config, Problems> {
         let (resolved, mut problems) = interpolate(tree, &self.variables, Leave::Nothing);
         let (sections, variables) = split_variables(resolved, tree);
         match strict::read::<Sections>(&sections, &KeyPath::root()) {
             Ok(typed) if problems.is_empty() => {
-                Ok(Config::new(typed, sections, variables, warnings, self.directory))
+                Ok(Config::new(typed, sections, variables, odd, self.directory))
             }
             Ok(_) => Err(Problems(problems)),
             Err(found) => {

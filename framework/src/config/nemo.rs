@@ -42,6 +42,7 @@ pub(super) use printout::print;
 pub(super) use value::read_value;
 
 use includes::{CONFIG_PATHS, Includes, Search};
+use translation::Translation;
 
 /// A value that has to be given.
 const MISSING: &str = "???";
@@ -133,13 +134,31 @@ pub(super) fn read(request: Request<'_>) -> Result<Reading, Vec<Problem>> {
         includes.add_paths(paths.clone());
     }
 
+    let translated = translated(&mut includes, &above, variables, vocabulary)?;
+    let Translation { tree, mut warnings, notes } = translated;
+    let mut layers = includes.layers;
+    layers.extend(above.secrets);
+    layers.iter_mut().for_each(|layer| {
+        layer.root = sections(&layer.root);
+        warnings.append(&mut layer.warnings);
+    });
+    Ok(Reading { tree, layers, assignments: ours, overrides: our_overrides, warnings, notes })
+}
+
+/// Merges everything, resolves it and translates it.
+fn translated(
+    includes: &mut Includes<'_>,
+    above: &Above,
+    variables: &Variables,
+    vocabulary: &Vocabulary,
+) -> Result<Translation, Vec<Problem>> {
     let mut problems = std::mem::take(&mut includes.problems);
     let mut warnings = std::mem::take(&mut includes.warnings);
     let mut merged = Layers::default();
     lay_all(includes.layers.iter(), &mut merged, &mut problems);
     problems.extend(above.lay(&mut merged));
     let mut tree = merged.tree();
-    warnings.extend(disputes(&includes, &above, &tree));
+    warnings.extend(disputes(includes, above, &tree));
     tree.remove(&KeyPath::root().child(CONFIG_PATHS));
 
     let (tree, found) = inheritance::carry_out(&tree);
@@ -149,23 +168,17 @@ pub(super) fn read(request: Request<'_>) -> Result<Reading, Vec<Problem>> {
     problems.extend(found);
     let names = translation::variables(&whole);
     let (kept, _) = interpolate(&tree, variables, Leave::Variables(&names));
-    let translated = match translation::translate(&whole, &kept, vocabulary, &search) {
-        Ok(translated) if problems.is_empty() => translated,
-        Ok(_) => return Err(problems),
+    match translation::translate(&whole, &kept, vocabulary, includes.search) {
+        Ok(mut translation) if problems.is_empty() => {
+            translation.warnings.splice(..0, warnings);
+            Ok(translation)
+        }
+        Ok(_) => Err(problems),
         Err(found) => {
             problems.extend(found);
-            return Err(problems);
+            Err(problems)
         }
-    };
-    warnings.extend(translated.warnings);
-    let mut layers = includes.layers;
-    layers.extend(above.secrets);
-    layers.iter_mut().for_each(|layer| {
-        layer.root = sections(&layer.root);
-        warnings.append(&mut layer.warnings);
-    });
-    let (tree, notes) = (translated.tree, translated.notes);
-    Ok(Reading { tree, layers, assignments: ours, overrides: our_overrides, warnings, notes })
+    }
 }
 
 /// What lies over all files.

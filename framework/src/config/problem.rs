@@ -130,8 +130,8 @@ pub enum Fault {
     #[error("no {what} is named `{name}`{}", suggestion(nearest))]
     UnknownName { what: &'static str, name: String, nearest: Option<String>, known: Vec<String> },
     /// A dataset that is to be read and does not exist.
-    #[error("file `{path}` does not exist")]
-    MissingFile { path: String },
+    #[error("file `{path}` does not exist{}", had_from(from))]
+    MissingFile { path: String, from: Option<String> },
     /// Two datasets of one agent under one name.
     #[error("another dataset of this agent is named `{name}` too")]
     DuplicateDataset { name: String },
@@ -152,32 +152,21 @@ pub enum Fault {
     NoDatasets { agent: String },
 }
 
+const OVERRIDES: &str = "`+key=value` adds a key, `++key=value` sets it in any case, `key=value` changes one that is there, `~key` takes it out";
+const VALUES: &str =
+    "put a text with special characters in quotes: `'+key=\"a, b\"'`; write lists as `[a,b]`";
+const MANDATORY: &str =
+    "give it on the command line, `+key.path=value`, or under the same keys in `env.yaml`";
+const PLACES: &str = "relative paths start at the working directory, a folder of `NEMO_GYM_EXTRA_ROOTS`, or a folder above the file that names them";
+const ALMOST_SERVERS: &str = "`+error_on_almost_servers=false` goes on without what is wrong";
+const RESOLVERS: &str = "resolvers are `env`, `oc.env`, `oc.select`, `oc.decode`, `oc.create`, `oc.deprecated`, `oc.dict.keys`, `oc.dict.values`";
+
 impl Fault {
     /// What the reader can do about it, where that is not plain from the message.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { .. } => Some("check the path and its permissions".to_owned()),
             Self::NotAnAssignment { .. } => Some("write `--set key.path=value`".to_owned()),
-            Self::NotAnOverride { .. } | Self::NothingToOverride { .. } | Self::AddedTwice => Some(
-                "`+key=value` adds a key, `++key=value` sets it in any case, `key=value` changes one that is there, `~key` takes it out"
-                    .to_owned(),
-            ),
-            Self::MalformedValue { .. } => Some(
-                "put a text with special characters in quotes: `'+key=\"a, b\"'`; write lists as `[a,b]`"
-                    .to_owned(),
-            ),
-            Self::MandatoryValue => Some(
-                "give it on the command line, `+key.path=value`, or under the same keys in `env.yaml`"
-                    .to_owned(),
-            ),
-            Self::NotFound { .. } => Some(
-                "relative paths start at the working directory, a folder of `NEMO_GYM_EXTRA_ROOTS`, or a folder above the file that names them"
-                    .to_owned(),
-            ),
-            Self::AlmostServer { .. } => Some(
-                "`+error_on_almost_servers=false` goes on without what is wrong".to_owned(),
-            ),
-            Self::NoVocabulary => Some("give the loader the kinds: `Loader::kinds`".to_owned()),
             Self::MalformedPath { .. } => Some(
                 "separate keys with dots and put a key that contains dots in double quotes"
                     .to_owned(),
@@ -188,10 +177,7 @@ impl Fault {
             Self::UnsetVariable { variable } => {
                 Some(format!("set it, or give a default: `${{env:{variable},default}}`"))
             }
-            Self::UnknownResolver { .. } => Some(
-                "resolvers are `env`, `oc.env`, `oc.select`, `oc.decode`, `oc.create`, `oc.deprecated`, `oc.dict.keys`, `oc.dict.values`"
-                    .to_owned(),
-            ),
+            Self::UnknownResolver { .. } => Some(RESOLVERS.to_owned()),
             Self::UnknownReference { .. } => Some(
                 "set the variable in `env.yaml`, with `--set name=value`, or as `REHEARSAL__NAME`"
                     .to_owned(),
@@ -220,6 +206,14 @@ impl Fault {
             Self::NotText { .. } | Self::Cycle { .. } | Self::TooManyInterpolations { .. } => None,
             Self::UnknownKey { .. } | Self::UnknownValue { .. } | Self::MissingKey => None,
             Self::Refused { .. } | Self::RefusedSecret | Self::UnknownSource { .. } => None,
+            Self::NotAnOverride { .. } | Self::NothingToOverride { .. } | Self::AddedTwice => {
+                Some(OVERRIDES.to_owned())
+            }
+            Self::MalformedValue { .. } => Some(VALUES.to_owned()),
+            Self::MandatoryValue => Some(MANDATORY.to_owned()),
+            Self::NotFound { .. } => Some(PLACES.to_owned()),
+            Self::AlmostServer { .. } => Some(ALMOST_SERVERS.to_owned()),
+            Self::NoVocabulary => Some("give the loader the kinds: `Loader::kinds`".to_owned()),
             Self::DuplicateDataset { .. }
             | Self::OutputBlocked { .. }
             | Self::ZeroTime
@@ -321,8 +315,8 @@ pub enum Oddity {
     )]
     Yaml11Boolean { word: String },
     /// A dataset that does not exist, and that this run does not read.
-    #[error("file `{path}` does not exist; this run does not read it")]
-    MissingFile { path: String },
+    #[error("file `{path}` does not exist{}; this run does not read it", had_from(from))]
+    MissingFile { path: String, from: Option<String> },
     /// A secret in a file that is for everyone to see.
     #[error(
         "a secret is written into the file; write `${{env:NAME}}` or `${{name}}`, and `name: …` into `env.yaml`, which is not shared"
@@ -348,9 +342,6 @@ pub enum Oddity {
     /// A file that is included more than once.
     #[error("`{path}` is included more than once; the first time counts")]
     IncludedTwice { path: String },
-    /// A model's limit that is here and not in NeMo Gym, or the other way round.
-    #[error("{note}")]
-    Differs { note: String },
 }
 
 impl fmt::Display for Warning {
@@ -362,6 +353,13 @@ impl fmt::Display for Warning {
             write!(formatter, "`{}`: ", self.path)?;
         }
         self.oddity.fmt(formatter)
+    }
+}
+
+fn had_from(from: &Option<String>) -> String {
+    match from {
+        Some(from) => format!("; put {from} there"),
+        None => String::new(),
     }
 }
 

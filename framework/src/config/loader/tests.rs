@@ -233,9 +233,9 @@ fn every_layer_that_cannot_be_read_is_reported() {
         "b.yaml:",
         "/nowhere/c.yaml: cannot be read: No such file or directory",
         "environment variable `REHEARSAL__A____B`: `REHEARSAL__A____B` is not a key path",
-        "environment variable `REHEARSAL__COLLECT__OUTPUT__X`: `COLLECT.OUTPUT.X`: cannot be set, since `collect.output` is text `out.jsonl`",
         "`--set sk-123` assigns nothing",
         "--set a..b: `a..b` is not a key path",
+        "environment variable `REHEARSAL__COLLECT__OUTPUT__X`: `COLLECT.OUTPUT.X`: cannot be set, since `collect.output` is text `out.jsonl`",
         "--set agents.solver.kind.x: `agents.solver.kind.x`: cannot be set, since `agents.solver.kind` is text `tool_loop`",
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");

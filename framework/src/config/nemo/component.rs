@@ -51,6 +51,16 @@ pub(super) fn path(text: &str) -> KeyPath {
     text.split('.').map(str::to_owned).collect()
 }
 
+/// Adds the entries of a map to one that has got some from other keys.
+fn add(component: &mut Node, target: &KeyPath, map: &Node) {
+    for (key, value) in map.entries() {
+        let target = target.child(key);
+        if component.at(&target).is_none() {
+            component.put(&target, value.clone());
+        }
+    }
+}
+
 /// Puts values, as YAML, where there are none yet.
 pub(super) fn fill(component: &mut Node, defaults: &[(&str, &str)]) {
     for (key, value) in defaults {
@@ -90,7 +100,11 @@ impl Draft {
             rest.remove(&path("datasets"));
         }
         for (key, value) in rest.entries() {
-            draft.component.put(&path("settings").child(key), value.clone());
+            let target = path("settings").child(key);
+            match draft.component.at(&target) {
+                Some(_) => add(&mut draft.component, &target, value),
+                None => draft.component.put(&target, value.clone()),
+            }
         }
         fill(&mut draft.component, counterpart.defaults);
         draft

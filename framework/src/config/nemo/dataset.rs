@@ -68,8 +68,7 @@ fn review_one(dataset: &Node, path: &KeyPath, survey: &mut Survey<'_>) {
         None => survey.missing(path, dataset, "type"),
         Some(node) => survey.word(path.child("type"), node, &TYPES),
     }
-    let repeats = dataset.get("num_repeats").filter(|node| !matches!(node.value, Value::Null));
-    if let Some(node) = repeats.filter(|node| !is_count(node) || node.value == Value::Integer(0)) {
+    if let Some(node) = dataset.get("num_repeats").filter(|node| is_wrong_count(node)) {
         survey.wrong(path.child("num_repeats"), node, "an integer of at least 1");
     }
     let license = dataset.get("license").filter(|node| !matches!(node.value, Value::Null));
@@ -93,6 +92,10 @@ fn review_one(dataset: &Node, path: &KeyPath, survey: &mut Survey<'_>) {
     }
 }
 
+fn is_wrong_count(node: &Node) -> bool {
+    node.value != Value::Null && (!is_count(node) || node.value == Value::Integer(0))
+}
+
 fn text_of<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.get(key)?.as_text()
 }
@@ -114,6 +117,11 @@ pub(super) fn translate(
     let at = |key: &str| KeyPath::root().child(key);
     let mut node = Node { origin: kept.origin.clone(), ..Node::empty() };
     let mut oddities = Vec::new();
+    let is_known = text_of(whole, "type").is_some_and(|kind| TYPES.contains(&kind));
+    let has_repeats = whole.get("num_repeats").is_none_or(|node| !is_wrong_count(node));
+    if !is_known || !has_repeats {
+        return None;
+    }
     node.put(&at("name"), kept.get("name")?.clone());
     let mut kind = kept.get("type")?.clone();
     if text_of(whole, "type") == Some("benchmark") {

@@ -73,7 +73,7 @@ impl Search<'_> {
 
 /// All files of a configuration.
 pub(super) struct Includes<'a> {
-    search: &'a Search<'a>,
+    pub search: &'a Search<'a>,
     variables: &'a Variables,
     /// What paths may refer to: the secrets file and the command line, but no other file.
     settings: &'a Node,

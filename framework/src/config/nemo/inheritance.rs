@@ -58,11 +58,10 @@ impl Inheritance<'_> {
         Node { value, ..node.clone() }
     }
 
+    /// Takes over what the map's directives name, then carries out those below and takes keys out.
     fn map(&mut self, entries: &BTreeMap<String, Node>, node: &Node, path: &KeyPath) -> Node {
-        let is_directive = |key: &str| [INHERIT, COPY, DELETE].contains(&key);
-        let own = entries.iter().filter(|(key, _)| !is_directive(key));
-        let own: BTreeMap<_, _> =
-            own.map(|(key, child)| (key.clone(), self.node(child, &path.child(key)))).collect();
+        let own = entries.iter().filter(|(key, _)| ![INHERIT, COPY].contains(&key.as_str()));
+        let own = own.map(|(key, child)| (key.clone(), child.clone())).collect();
         let mut result = Node { value: Value::Map(own), ..node.clone() };
         for directive in [INHERIT, COPY] {
             let Some(written) = entries.get(directive) else { continue };
@@ -72,6 +71,10 @@ impl Inheritance<'_> {
                 result = merged(source, result);
             }
         }
+        let below = result.entries().filter(|(key, _)| *key != DELETE);
+        let below: BTreeMap<_, _> =
+            below.map(|(key, child)| (key.clone(), self.node(child, &path.child(key)))).collect();
+        result.value = Value::Map(below);
         for key in entries.get(DELETE).map(listed).unwrap_or_default() {
             match KeyPath::parse(&key) {
                 Ok(key) if result.remove(&key).is_some() => {}
@@ -180,7 +183,7 @@ mod tests {
         let (tree, problems) = carried_out(json!({
             "base": {"x": {"a": 1, "b": 2, "c": [1]}},
             "copied": {"_copy": "base", "x": {"b": 3}},
-            "moved": {"_inherit_from": "base", "_delete_key": "y, x.c", "x": {"b": 4}, "y": 1},
+            "moved": {"_inherit_from": "base", "_delete_key": "y", "x": {"b": 4, "_delete_key": ["c"]}, "y": 1},
             "value": "${copy:base.x.c}",
         }));
         assert_eq!(problems, [""; 0]);

@@ -41,7 +41,7 @@ enum Action {
 
 impl Override {
     /// Reads an argument of the command line.
-    pub(in super::super) fn parse(argument: &str) -> Result<Self, Problem> {
+    pub(in super::super) fn parse(argument: &str) -> Result<Self, Vec<Problem>> {
         let (action, rest) = if let Some(rest) = argument.strip_prefix("++") {
             (Action::Force, rest)
         } else if let Some(rest) = argument.strip_prefix('+') {
@@ -56,10 +56,10 @@ impl Override {
             None => (rest.trim(), None),
         };
         let origin = Origin { layer: format!("override `{keys}`").into(), line: None };
-        let problem = |fault| Problem::new(Some(origin.clone()), KeyPath::root(), fault);
+        let problem = |fault| vec![Problem::new(Some(origin.clone()), KeyPath::root(), fault)];
         if text.is_none() && action != Action::Delete {
             let text = keys.split_whitespace().next().unwrap_or_default().to_owned();
-            return Err(Problem::new(None, KeyPath::root(), Fault::NotAnOverride { text }));
+            return Err(vec![Problem::new(None, KeyPath::root(), Fault::NotAnOverride { text })]);
         }
         let bracketless = keys.replace("].", ".").replace('[', ".").replace(']', "");
         let path = KeyPath::parse(&bracketless).map_err(problem)?;

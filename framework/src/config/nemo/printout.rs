@@ -30,14 +30,14 @@ pub(in super::super) fn print(
         let path = KeyPath::root().child(name);
         let is_elsewhere = tree.at(&path).is_some_and(|node| {
             let is_secret = node.secrecy == Secrecy::Secret && !is_reference(node);
-            is_secret || node.origin.as_ref().is_some_and(|origin| &*origin.layer == secrets_file)
+            is_secret || is_of(node, secrets_file)
         });
         if is_elsewhere {
             tree.remove(&path);
             elsewhere.insert(name.clone());
         }
     }
-    hide(&mut tree, &mut Vec::new(), &mut elsewhere);
+    hide(&mut tree, secrets_file, &mut Vec::new(), &mut elsewhere);
     referred_to(&tree, &mut elsewhere);
     elsewhere.retain(|name| tree.get(name).is_none());
     let mut text = comments(secrets_file, &elsewhere, warnings, notes);
@@ -56,14 +56,23 @@ pub(in super::super) fn print(
     text
 }
 
+fn is_of(node: &Node, file: &str) -> bool {
+    node.origin.as_ref().is_some_and(|origin| &*origin.layer == file)
+}
+
 fn is_reference(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.is_empty() || text.contains("${"))
 }
 
-/// Puts a reference in the place of every secret that is written out.
-fn hide(node: &mut Node, place: &mut Vec<String>, elsewhere: &mut BTreeSet<String>) {
+/// Puts a reference in the place of every secret that is written out, and of all that the secrets file says.
+fn hide(
+    node: &mut Node,
+    secrets_file: &str,
+    place: &mut Vec<String>,
+    elsewhere: &mut BTreeSet<String>,
+) {
     let is_literal = node.is_scalar() && node.value != Value::Null && !is_reference(node);
-    if is_literal && node.secrecy == Secrecy::Secret {
+    if is_literal && (node.secrecy == Secrecy::Secret || is_of(node, secrets_file)) {
         let words = place.iter().skip(1).filter(|word| *word != "settings");
         let words: Vec<String> =
             words.map(|word| word.replace(|c: char| !c.is_alphanumeric(), "_")).collect();
@@ -76,14 +85,14 @@ fn hide(node: &mut Node, place: &mut Vec<String>, elsewhere: &mut BTreeSet<Strin
         Value::Map(entries) => {
             for (key, child) in entries {
                 place.push(key.clone());
-                hide(child, place, elsewhere);
+                hide(child, secrets_file, place, elsewhere);
                 place.pop();
             }
         }
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
                 place.push(index.to_string());
-                hide(item, place, elsewhere);
+                hide(item, secrets_file, place, elsewhere);
                 place.pop();
             }
         }
@@ -136,8 +145,9 @@ fn comments(
 
 fn emitted(entries: Vec<(&String, &Node)>) -> String {
     let entries = entries.into_iter();
-    let hash: Hash =
-        entries.map(|(key, node)| (Yaml::String(key.clone()), yaml_of(node))).collect();
+    let hash: Hash = entries
+        .map(|(key, node)| (Yaml::String(key.clone()), yaml_of(node, Order::Reading)))
+        .collect();
     let mut text = String::new();
     match YamlEmitter::new(&mut text).dump(&Yaml::Hash(hash)) {
         Ok(()) => format!("{}\n", text.trim_start_matches("---\n")),
@@ -145,7 +155,16 @@ fn emitted(entries: Vec<(&String, &Node)>) -> String {
     }
 }
 
-fn yaml_of(node: &Node) -> Yaml {
+/// How the keys of a map follow each other.
+#[derive(Clone, Copy)]
+enum Order {
+    /// As one reads them.
+    Reading,
+    /// By the alphabet, as in what belongs to kinds.
+    Alphabet,
+}
+
+fn yaml_of(node: &Node, order: Order) -> Yaml {
     match &node.value {
         Value::Null | Value::Broken => Yaml::Null,
         Value::Boolean(value) => Yaml::Boolean(*value),
@@ -155,13 +174,18 @@ fn yaml_of(node: &Node) -> Yaml {
         },
         Value::Float(value) => Yaml::Real(format!("{value:?}")),
         Value::Text(text) => Yaml::String(text.clone()),
-        Value::List(items) => Yaml::Array(items.iter().map(yaml_of).collect()),
+        Value::List(items) => Yaml::Array(items.iter().map(|item| yaml_of(item, order)).collect()),
         Value::Map(entries) => {
-            let rank =
-                |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
+            let rank = |key: &str| match order {
+                Order::Reading => FIRST.iter().position(|first| *first == key),
+                Order::Alphabet => None,
+            };
             let mut entries: Vec<_> = entries.iter().collect();
-            entries.sort_by_key(|(key, _)| rank(key));
-            let pair = |(key, child): (&String, &Node)| (Yaml::String(key.clone()), yaml_of(child));
+            entries.sort_by_key(|(key, _)| rank(key).unwrap_or(FIRST.len()));
+            let pair = |(key, child): (&String, &Node)| {
+                let order = if key == "settings" { Order::Alphabet } else { order };
+                (Yaml::String(key.clone()), yaml_of(child, order))
+            };
             Yaml::Hash(entries.into_iter().map(pair).collect())
         }
     }

@@ -190,6 +190,7 @@ fn plain(text: &str) -> Node {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -239,5 +240,12 @@ mod tests {
     fn a_number_keeps_its_exact_text() {
         let node = read_value("1.10").unwrap();
         assert_eq!((node.value, node.text.as_deref()), (Value::Float(1.1), Some("1.10")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[a1é$\\[\\]{}:,'\"\\\\ ]{0,16}") {
+            let _ = read_value(&text);
+        }
     }
 }
