@@ -8,6 +8,7 @@ mod profile;
 mod tree;
 mod verify;
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -114,10 +115,18 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Fatal::from(RuntimeError::from(error)).report(),
     };
-    match runtime.block_on(run(Cli::parse().command)) {
+    match runtime.block_on(run(Cli::parse_from(arguments()).command)) {
         Ok(code) => code,
         Err(fatal) => fatal.report(),
     }
+}
+
+/// The command line; `+h=true` and `+help=true` ask for help, as in NeMo Gym.
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().map(|argument| match argument.to_str() {
+        Some("+h=true" | "+help=true") => "--help".into(),
+        Some(_) | None => argument,
+    })
 }
 
 /// `RUST_LOG`, or warnings.
@@ -165,7 +174,7 @@ impl Sources {
                 loader = loader.set(format!("{key}={value}"));
             }
         }
-        self.overrides.iter().fold(loader, |loader, argument| loader.r#override(argument))
+        self.overrides.iter().fold(loader, |loader, argument| loader.overriding(argument))
     }
 }
 

@@ -65,7 +65,7 @@ fn repository() -> Folder {
 fn loader(folder: &Folder, files: &[&str], overrides: &[&str]) -> Loader {
     let loader = Loader::new().kinds(&rehearsal::kinds()).working_directory(folder.path(""));
     let loader = files.iter().fold(loader, |loader, file| loader.file(file));
-    overrides.iter().fold(loader, |loader, argument| loader.r#override(*argument))
+    overrides.iter().fold(loader, |loader, argument| loader.overriding(*argument))
 }
 
 #[track_caller]

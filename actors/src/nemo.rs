@@ -77,7 +77,11 @@ pub(crate) const COUNTERPARTS: &[Counterpart] = &[
         "name the endpoint itself: `chat_completions`, `openai`, `azure_openai` or `anthropic`",
     ),
     Counterpart::none(Server::Model, "genrm_model", "no model compares two responses by itself"),
-    Counterpart::none(Server::Model, "dummy_model", "`rehearsal check` asks no model"),
+    // It is there to be referred to, where no model is asked.
+    Counterpart {
+        defaults: &[("settings.rules", "[]")],
+        ..Counterpart::of(Server::Model, "dummy_model", "scripted")
+    },
     Counterpart::of(Server::Agent, "simple_agent", "tool_loop"),
     Counterpart::none(
         Server::Agent,

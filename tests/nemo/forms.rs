@@ -52,10 +52,7 @@ policy_model:
     assert_eq!(model(&config, "policy_model")["extra_body"], json!({ "temperature": 0.5 }));
     let yaml = translate(&folder, &files, &[]).yaml;
     assert!(yaml.contains("steps: 5") && yaml.contains("max_steps: \"${steps}\""), "{yaml}");
-    assert!(
-        yaml.contains("`sampling`: not needed in one process: its values stand where"),
-        "{yaml}"
-    );
+    assert!(yaml.contains("`sampling`: not needed here: its values stand where"), "{yaml}");
 }
 
 /// What is set under `n` of the model, by files that include each other.
@@ -298,7 +295,7 @@ simple_weather_simple_agent:
          dataset `weather`, version 0.0.1, there",
         "`data/validation.jsonl` does not exist, and nothing is downloaded; put `validation.jsonl` of the \
          Hugging Face dataset `someone/weather` there",
-        "license`: not needed in one process: it describes the data",
+        "# Not needed here: domain (1), entrypoint (3), huggingface_identifier (1), license (2).",
     ] {
         assert!(yaml.contains(note), "{note}\n{yaml}");
     }
@@ -406,4 +403,14 @@ google_search:
     assert_eq!(settings, json!({ "google_api_key": "sk-search", "google_cx": "my-engine" }));
     assert!(!config.to_masked_yaml().contains("sk-search"));
     assert_eq!(warnings(&config), [""; 0]);
+    // To a configuration of ours it says nothing.
+    folder.write(
+        "ours.yaml",
+        "models: { m: { kind: openai, settings: { model: '${policy_model_name}' } } }\n",
+    );
+    let config = load(&folder, &["ours.yaml"], &[]);
+    assert_eq!(
+        warnings(&config),
+        ["env.yaml:4: `google_search`: not needed here: no configuration of NeMo Gym's is read"]
+    );
 }

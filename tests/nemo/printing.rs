@@ -7,7 +7,7 @@ use crate::support::command::Folder;
 /// The translation of the two files of the repository.
 const PRINTED: &str = "\
 # `env.yaml` has to hold: policy_api_key, policy_base_url, policy_model_name.
-# Not needed in one process: domain (1), entrypoint (3).
+# Not needed here: domain (1), entrypoint (3).
 
 models:
   policy_model:
@@ -185,6 +185,7 @@ fn what_ships_has_no_secret_written_into_it() {
 fn help_shows_how_to_move_over() {
     let help = Folder::new().run(&["config", "--help"]);
     help.exits_with(0);
+    assert_eq!(Folder::new().run(&["config", "+h=true"]).stdout, help.stdout);
     for text in ["--from-nemo", "Examples:", "+config_paths="] {
         assert!(help.stdout.contains(text), "{}", help.stdout);
     }

@@ -35,7 +35,7 @@ const SECRETS_FILE: &str = "env.yaml";
 /// | `env.yaml` | [`working_directory`](Self::working_directory) | |
 /// | `REHEARSAL__A__B=…` | [`environment`](Self::environment) | by name |
 /// | `a.b=…` | [`set`](Self::set) | as called |
-/// | `+a.b=…`, `++a.b=…`, `~a.b` | [`r#override`](Self::r#override) | as called |
+/// | `+a.b=…`, `++a.b=…`, `~a.b` | [`overriding`](Self::overriding) | as called |
 ///
 /// A configuration of NeMo Gym's among them is translated, if the [`kinds`](Self::kinds) are known; it lies
 /// below everything else.
@@ -102,7 +102,7 @@ impl Loader {
     }
 
     /// Adds an override as Hydra has it, such as `+a.b=4`, `++a.b=4`, `a.b=4` or `~a.b`.
-    pub fn r#override(mut self, argument: impl Into<String>) -> Self {
+    pub fn overriding(mut self, argument: impl Into<String>) -> Self {
         self.overrides.push(argument.into());
         self
     }
@@ -151,11 +151,12 @@ impl Loader {
 
     /// Translates what is a configuration of NeMo Gym's; what is left lies over it.
     fn translated(&self, stack: &mut Stack, all: Parts) -> Parts {
-        let (layers, secrets, assignments, overrides) = all;
+        let (layers, mut secrets, assignments, overrides) = all;
         // The secrets file may name files, but only if nothing else does.
         let named = secrets.iter().filter(|_| layers.is_empty());
         let spoken = || layers.iter().chain(named.clone());
         if !nemo::is_spoken(spoken(), &overrides) {
+            secrets.iter_mut().for_each(nemo::set_aside);
             return (layers, secrets, assignments, overrides);
         }
         let Some(vocabulary) = &self.vocabulary else {

@@ -97,6 +97,20 @@ pub(super) fn first_origin<'a>(mut layers: impl Iterator<Item = &'a Layer>) -> O
     Some(Origin { layer: layer.name.as_str().into(), line: None })
 }
 
+/// Sets aside what the secrets file says to servers, where there are none.
+pub(super) fn set_aside(layer: &mut Layer) {
+    let speaks = |(key, node): &(&String, &Node)| *key == CONFIG_PATHS || instance::is_entry(node);
+    let keys: Vec<String> =
+        layer.root.entries().filter(speaks).map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        let path = KeyPath::root().child(key);
+        let origin = layer.root.origin_of(&path);
+        layer.root.remove(&path);
+        let reason = Some("no configuration of NeMo Gym's is read".to_owned());
+        layer.warnings.push(Warning { origin, path, oddity: Oddity::NotNeeded { reason } });
+    }
+}
+
 fn speaks(root: &Node) -> bool {
     root.entries().any(|(key, node)| key == CONFIG_PATHS || instance::is_entry(node))
 }

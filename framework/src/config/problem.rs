@@ -326,7 +326,7 @@ pub enum Oddity {
     #[error("left out, it has no counterpart{}", because(reason))]
     NoCounterpart { reason: Option<String> },
     /// What a NeMo Gym server is told and one process need not know.
-    #[error("not needed in one process{}", because(reason))]
+    #[error("not needed here{}", because(reason))]
     NotNeeded { reason: Option<String> },
     /// A dataset that NeMo Gym would fetch.
     #[error("`{path}` does not exist, and nothing is downloaded; put {from} there")]

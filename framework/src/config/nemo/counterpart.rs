@@ -175,10 +175,16 @@ impl Vocabulary {
     }
 
     fn nearest(&self, server: Server, implementation: &str) -> Option<String> {
+        // Endings that all of a type have make nothing similar.
+        let bare =
+            |name: &str| name.trim_end_matches("_agent").trim_end_matches("_model").to_owned();
         let named = self.counterparts.iter().filter(|it| it.server == server);
         let named = named.filter(|it| it.becomes.is_ok()).map(|it| it.implementation);
         let kinds = self.kinds.keys().filter(|(of, _)| *of == server).map(|(_, kind)| *kind);
-        nearest(implementation, named.chain(kinds))
+        let names: BTreeMap<String, &str> =
+            named.chain(kinds).map(|name| (bare(name), name)).collect();
+        let found = nearest(&bare(implementation), names.keys().map(String::as_str))?;
+        names.get(&found).map(|name| (*name).to_owned())
     }
 
     /// The defaults of an environment that no server of NeMo Gym's stands for.

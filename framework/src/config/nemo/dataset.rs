@@ -141,9 +141,9 @@ pub(super) fn translate(
         let reason = |text: &str| Some(text.to_owned());
         let oddity = match key.as_str() {
             "name" | "type" | "jsonl_fpath" | "num_repeats" => continue,
-            "license" => Oddity::NotNeeded { reason: reason("it describes the data") },
+            "license" => Oddity::NotNeeded { reason: None },
             "gitlab_identifier" | "huggingface_identifier" | "source" if is_there => {
-                Oddity::NotNeeded { reason: reason("the file is there") }
+                Oddity::NotNeeded { reason: None }
             }
             "gitlab_identifier" | "huggingface_identifier" | "source" => match source(key, child) {
                 Some(from) => Oddity::NotDownloaded { path: path.clone(), from },

@@ -138,7 +138,7 @@ fn comments(
     if !counts.is_empty() {
         let counts: Vec<String> =
             counts.iter().map(|(key, count)| format!("{key} ({count})")).collect();
-        comment(&format!("Not needed in one process: {}.", counts.join(", ")));
+        comment(&format!("Not needed here: {}.", counts.join(", ")));
     }
     text
 }
