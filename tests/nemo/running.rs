@@ -179,6 +179,12 @@ fn earns_what_was_recorded(kind: &str, implementation: &str, keys: &dyn Fn(&[Val
     let output = "+output_jsonl_fpath=results/rollouts.jsonl";
     let ended = folder.run(&["collect", &paths, &agent, output, "+num_samples_in_parallel=4"]);
     ended.exits_with(0);
+    let tasks = format!("resources_servers/{implementation}/data/example.jsonl");
+    let files =
+        ["--tasks", &tasks, "--rollouts", "results/rollouts.jsonl", "--output", "again.jsonl"];
+    let verified = folder.run(&[&["verify", &paths][..], &files].concat());
+    verified.exits_with(0).says(&["0 differ from their recorded reward; 0 left out"]);
+    folder.run(&["check", &paths]).exits_with(0);
     let made = lines(&folder.path("results/rollouts.jsonl"));
     assert_eq!(made.len(), 2 * records.len());
     for rollout in made {

@@ -359,6 +359,12 @@ mod tests {
             (json!({"x": "${env:PORT,${nothing}}"}), json!(8000)),
             (json!({"x": "${oc.env:${n}}", "n": "PORT"}), json!(8000)),
             (json!({"x": "$a {b} $ {c}"}), json!("$a {b} $ {c}")),
+            (json!({"x": "${a[1][0]}", "a": [1, ["q"]]}), json!("q")),
+            (json!({"x": "${a.b}", "a": {"b": "${.c}", "c": "${..d}"}, "d": 2}), json!(2)),
+            (json!({"x": "${oc.select:a.b,${d}}", "a": 1, "d": 2}), json!(2)),
+            (json!({"x": "${oc.select:a,2}", "a": 1}), json!(1)),
+            (json!({"x": "${oc.decode:${env:PORT}}"}), json!(8000)),
+            (json!({"x": "${env:NO,'a, b'}"}), json!("a, b")),
         ];
         for (tree, expected) in cases {
             let (node, problems) = resolve(tree.clone());
@@ -453,6 +459,34 @@ mod tests {
                 .all(|problem| problem.ends_with("more than 32 interpolations inside each other"))
         );
         assert!(!problems.is_empty());
+    }
+
+    #[test]
+    fn what_is_left_is_what_a_later_interpolation_finds() {
+        let tree = json!({
+            "url": "http://${host}:${port}/${a.b}", "a": {"b": "x", "c": "\\${d}", "e": "${.b}"},
+            "host": "h", "port": "${env:PORT}", "copy": "${a.c}", "unknown": "${nothing} ${oc.env:NO}",
+            "default": "${oc.env:NO,7}", "inner": "${${which}}", "which": "host",
+        });
+        let root = Node::from(tree);
+        let variables = [("PORT".to_owned(), "8000".to_owned())].into();
+        let names = ["host", "port", "which"].map(str::to_owned).into();
+        let (kept, problems) = interpolate(&root, &variables, Leave::Variables(&names));
+        assert_eq!(problems, []);
+        let expected = json!({
+            "url": "http://${host}:${port}/x", "a": {"b": "x", "c": "\\${d}", "e": "x"},
+            "host": "h", "port": "${env:PORT}", "copy": "\\${d}", "unknown": "${nothing} ${env:NO}",
+            "default": "${env:NO,7}", "inner": "h", "which": "host",
+        });
+        assert_eq!(kept.to_json(), expected);
+        let (whole, problems) = interpolate(&root, &variables, Leave::Unknown);
+        assert_eq!(problems, []);
+        let url = whole.get("url").unwrap().to_json();
+        assert_eq!(
+            (url, whole.get("default").unwrap().to_json()),
+            (json!("http://h:8000/x"), json!(7))
+        );
+        assert_eq!(whole.get("unknown").unwrap().to_json(), json!("${nothing} ${env:NO}"));
     }
 
     proptest! {

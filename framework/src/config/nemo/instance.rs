@@ -77,8 +77,9 @@ impl<'a> Survey<'a> {
             self.flaw(path.child(other.key()), child, &reason);
         }
         for (key, child) in entry.entries().filter(|(key, _)| Server::of_key(key).is_none()) {
-            let reason = format!("a {} has no key beside its type", server.title());
-            self.flaw(path.child(key), child, &reason);
+            let oddity = Oddity::NoCounterpart { reason: None };
+            let (origin, path) = (child.origin.clone(), path.child(key));
+            self.warnings.push(Warning { origin, path, oddity });
         }
         let path = path.child(server.key());
         let mut entries = implementations.entries();
