@@ -114,9 +114,9 @@ impl<'a> Check<'a> {
             let is_chosen = collect.dataset.as_ref().is_none_or(|name| *name == dataset.name);
             is_chosen && self.config.collected_agents().contains(&agent)
         });
-        let from = self.config.notes.iter().find_map(|note| match &note.oddity {
-            Oddity::NotDownloaded { path: missing, from } if *missing == path => Some(from.clone()),
-            _ => None,
+        let from = self.config.notes.iter().find_map(|note| {
+            let Oddity::NotDownloaded { path: missing, from } = &note.oddity else { return None };
+            (*missing == path).then(|| from.clone())
         });
         if is_read {
             self.report(key, Fault::MissingFile { path, from });

@@ -42,7 +42,7 @@ pub(super) use printout::print;
 pub(super) use value::read_value;
 
 use includes::{CONFIG_PATHS, Includes, Search};
-use translation::Translation;
+use translation::Translated;
 
 /// A value that has to be given.
 const MISSING: &str = "???";
@@ -149,7 +149,7 @@ pub(super) fn read(request: Request<'_>) -> Result<Reading, Vec<Problem>> {
     }
 
     let translated = translated(&mut includes, &above, variables, vocabulary)?;
-    let Translation { tree, mut warnings, notes } = translated;
+    let Translated { tree, mut warnings, notes } = translated;
     let mut layers = includes.layers;
     layers.extend(above.secrets);
     layers.iter_mut().for_each(|layer| {
@@ -165,7 +165,7 @@ fn translated(
     above: &Above,
     variables: &Variables,
     vocabulary: &Vocabulary,
-) -> Result<Translation, Vec<Problem>> {
+) -> Result<Translated, Vec<Problem>> {
     let mut problems = std::mem::take(&mut includes.problems);
     let mut warnings = std::mem::take(&mut includes.warnings);
     let mut merged = Layers::default();

@@ -101,7 +101,7 @@ fn text_of<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
 }
 
 /// What a dataset becomes, with what is odd about it: below its own path.
-pub(super) struct Translated {
+pub(super) struct Entry {
     pub node: Node,
     pub oddities: Vec<(KeyPath, Oddity)>,
 }
@@ -113,7 +113,7 @@ pub(super) fn translate(
     kept: &Node,
     search: &Search<'_>,
     named_in: Option<&Path>,
-) -> Option<Translated> {
+) -> Option<Entry> {
     let at = |key: &str| KeyPath::root().child(key);
     let mut node = Node { origin: kept.origin.clone(), ..Node::empty() };
     let mut oddities = Vec::new();
@@ -160,7 +160,7 @@ pub(super) fn translate(
         };
         oddities.push((at(key), oddity));
     }
-    Some(Translated { node, oddities })
+    Some(Entry { node, oddities })
 }
 
 /// Where the file is; as written if it is nowhere yet.

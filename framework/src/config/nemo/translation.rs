@@ -23,7 +23,7 @@ use super::{
 
 /// A configuration of ours, made of one of NeMo Gym's.
 #[derive(Debug)]
-pub(in super::super) struct Translation {
+pub(in super::super) struct Translated {
     /// Variables and sections; references to variables stand as they were written.
     pub tree: Node,
     /// What is lost or odd.
@@ -38,7 +38,7 @@ pub(super) fn translate(
     kept: &Node,
     vocabulary: &Vocabulary,
     search: &Search<'_>,
-) -> Result<Translation, Vec<Problem>> {
+) -> Result<Translated, Vec<Problem>> {
     let Survey { instances, flaws, dangling, warnings } = Survey::of(whole);
     let mut writer = Writer {
         whole,
@@ -63,7 +63,7 @@ pub(super) fn translate(
     writer.variables();
     writer.collection(&instances);
     let Writer { tree, warnings, notes, .. } = writer;
-    Ok(Translation { tree, warnings, notes })
+    Ok(Translated { tree, warnings, notes })
 }
 
 /// The variables of a tree: what a reference may still refer to once it is translated.
@@ -282,6 +282,8 @@ impl<'a> Writer<'a> {
                 _ => None,
             };
             match chosen.or_else(only) {
+                // That there is no such agent is said when names are looked up.
+                Some(agent) if !agents.contains(&agent.as_str()) => {}
                 Some(agent) => self.input(&agent, &input),
                 None => {
                     let reason =
