@@ -3,14 +3,17 @@
 //! Data goes to stdout, everything for people to stderr; progress shows on a terminal only.
 
 mod collect;
+mod config;
 mod profile;
 mod tree;
 mod verify;
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -35,7 +38,8 @@ Exit codes:
   0    everything was done
   1    it could not be done; the message says why
   2    the command line is wrong
-  3    it was done, but some rows were left out or some rollouts failed
+  3    it was done, but some rows were left out, some rollouts failed, or something in a
+       configuration of NeMo Gym's has no counterpart (`check`, `config --from-nemo`)
   130  it was interrupted; `collect --resume` goes on from there";
 
 #[derive(Subcommand)]
@@ -45,8 +49,10 @@ enum Command {
     Collect(collect::Collect),
     /// Load a configuration, wire it, and report all problems at once.
     Check(Sources),
-    /// Print the configuration that results from all layers, secrets masked.
-    Config(Sources),
+    /// Print the configuration that results from all layers, secrets masked; or translate one of NeMo
+    /// Gym's.
+    #[command(after_help = config::EXAMPLES)]
+    Config(config::Configuration),
     /// List the kinds of models, environments and agents that configurations can name.
     Kinds,
     /// Score recorded rollouts again, without a model.
@@ -69,15 +75,31 @@ enum Command {
 }
 
 /// Where the configuration comes from. Later layers win: files in order, `env.yaml` in the working
-/// directory, variables REHEARSAL__A__B, --set.
+/// directory, variables REHEARSAL__A__B, --set, overrides.
 #[derive(Args)]
 struct Sources {
-    /// A configuration file; give it more than once to lay one over the other.
-    #[arg(short, long, value_name = "FILE", required = true)]
+    /// A configuration file, ours or NeMo Gym's; give it more than once to lay one over the other.
+    #[arg(short, long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Set a key, the value read as YAML: --set collect.repeats=4
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Overrides as NeMo Gym takes them: +key=value, ++key=value, key=value, ~key; also
+    /// '+config_paths=[a.yaml,b.yaml]' in place of --config.
+    #[arg(value_name = "OVERRIDE", value_parser = read_override)]
+    overrides: Vec<String>,
+}
+
+/// Whether an argument is an override rather than a file.
+fn is_override(argument: &str) -> bool {
+    argument.starts_with(['+', '~']) || argument.contains('=')
+}
+
+fn read_override(argument: &str) -> Result<String, String> {
+    match is_override(argument) {
+        true => Ok(argument.to_owned()),
+        false => Err("overrides are `+key=value`, `++key=value`, `key=value`, `~key`".to_owned()),
+    }
 }
 
 fn main() -> ExitCode {
@@ -93,10 +115,18 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Fatal::from(RuntimeError::from(error)).report(),
     };
-    match runtime.block_on(run(Cli::parse().command)) {
+    match runtime.block_on(run(Cli::parse_from(arguments()).command)) {
         Ok(code) => code,
         Err(fatal) => fatal.report(),
     }
+}
+
+/// The command line; `+h=true` and `+help=true` ask for help, as in NeMo Gym.
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().map(|argument| match argument.to_str() {
+        Some("+h=true" | "+help=true") => "--help".into(),
+        Some(_) | None => argument,
+    })
 }
 
 /// `RUST_LOG`, or warnings.
@@ -109,7 +139,7 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
     match command {
         Command::Collect(arguments) => collect::run(arguments).await,
         Command::Check(sources) => check_configuration(&sources).await,
-        Command::Config(sources) => print_configuration(&sources),
+        Command::Config(arguments) => config::print(arguments),
         Command::Kinds => Ok(print_kinds()),
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Profile(arguments) => profile::run(&arguments),
@@ -120,7 +150,18 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
 
 impl Sources {
     fn load(&self, more: &[(&str, Option<String>)]) -> Result<Config, Problems> {
-        let mut loader = Loader::new();
+        self.loader(more).load()
+    }
+
+    fn loader(&self, more: &[(&str, Option<String>)]) -> Loader {
+        let names_files = |text: &str| text.trim_start_matches('+').starts_with("config_paths");
+        let is_listed = self.overrides.iter().any(|argument| names_files(argument))
+            || std::fs::read_to_string("env.yaml").is_ok_and(|text| text.lines().any(names_files));
+        if self.config.is_empty() && !is_listed {
+            let missing = "no configuration is given: `--config <FILE>`";
+            Cli::command().error(ErrorKind::MissingRequiredArgument, missing).exit();
+        }
+        let mut loader = Loader::new().kinds(&rehearsal::kinds());
         for path in &self.config {
             loader = loader.file(path);
         }
@@ -133,7 +174,7 @@ impl Sources {
                 loader = loader.set(format!("{key}={value}"));
             }
         }
-        loader.load()
+        self.overrides.iter().fold(loader, |loader, argument| loader.overriding(argument))
     }
 }
 
@@ -154,15 +195,14 @@ async fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
     if config.environments.values().any(|environment| runs_code(&environment.kind)) {
         say(rehearsal::environments::sandbox::Machine::this().to_string().trim_end());
     }
+    let is_complete = config::is_complete(config.warnings());
     // What settings mean together is known once the components are built; what is odd is said then.
     Runtime::start(config, &rehearsal::kinds()).await?.stop().await;
+    if !is_complete {
+        say("the configuration is good, but for what is left out");
+        return Ok(ExitCode::from(3));
+    }
     say("the configuration is good");
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
-    let config = sources.load(&[])?;
-    out(&config.to_masked_yaml());
     Ok(ExitCode::SUCCESS)
 }
 

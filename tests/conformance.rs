@@ -6,7 +6,7 @@
 
 mod coding;
 mod judge;
-mod mathematics;
+pub(crate) mod mathematics;
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::command::Folder;
 
 /// The recorded rollouts of a kind of environment.
-fn recording(kind: &str) -> Option<PathBuf> {
+pub(crate) fn recording(kind: &str) -> Option<PathBuf> {
     recording_file(kind, "rollouts.jsonl")
 }
 
@@ -31,7 +31,7 @@ fn recording_file(kind: &str, file: &str) -> Option<PathBuf> {
     None
 }
 
-fn lines(path: &Path) -> Vec<Value> {
+pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -45,7 +45,7 @@ fn prompt(record: &Value) -> &str {
 }
 
 /// What the row of a record says beside its prompt.
-fn target(kind: &str, record: &Value) -> Value {
+pub(crate) fn target(kind: &str, record: &Value) -> Value {
     let prompt = prompt(record);
     match kind {
         // Its records repeat what the row said.

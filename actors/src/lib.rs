@@ -6,6 +6,7 @@ pub mod chat_completions;
 pub mod jsonl;
 pub mod memory;
 pub mod mini_swe;
+mod nemo;
 mod object;
 pub mod openai;
 pub mod replay;
@@ -19,6 +20,7 @@ use framework::kinds::Kinds;
 /// Registers every kind of this crate.
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .counterparts(nemo::COUNTERPARTS)
         .agent::<mini_swe::MiniSwe>()
         .agent::<tool_loop::ToolLoop>()
         .model::<anthropic::Anthropic>()

@@ -14,6 +14,7 @@ pub mod mcqa;
 pub mod mini_swe;
 pub mod multineedle;
 pub mod multiverse_math_hard;
+mod nemo;
 pub mod python_math_exec;
 pub mod sandbox;
 pub mod simple_weather;
@@ -30,6 +31,7 @@ use framework::kinds::Kinds;
 #[must_use]
 pub fn register(kinds: Kinds) -> Kinds {
     kinds
+        .counterparts(nemo::COUNTERPARTS)
         .environment::<comp_coding::CompCoding>()
         .environment::<equivalence_llm_judge::EquivalenceJudge>()
         .environment::<google_search::GoogleSearch>()

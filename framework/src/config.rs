@@ -13,6 +13,8 @@
 //! Text from outside of YAML (environment variables, `--set`, `${env:…}`) is read as a YAML scalar, and as the
 //! text itself where a string is needed: `REHEARSAL__MODELS__POLICY__SETTINGS__MODEL=123` is a fine name.
 //!
+//! A configuration of NeMo Gym's is translated before anything else happens: see [`nemo`].
+//!
 //! Secrets are never printed, by rule rather than by care: see [`Config::to_masked_yaml`].
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -24,6 +26,7 @@ mod key_path;
 mod layers;
 mod loader;
 mod masked;
+pub mod nemo;
 mod placeholder;
 mod problem;
 mod quantity;
@@ -38,7 +41,7 @@ mod yaml;
 
 pub use check::KindNames;
 pub use key_path::KeyPath;
-pub use loader::Loader;
+pub use loader::{Loader, Translation};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Oddity, Origin, Problem, Problems, Warning};
 pub use quantity::{ByteSize, TimeSpan};
@@ -73,6 +76,8 @@ pub struct Config {
     variables: BTreeMap<String, Node>,
     /// What was odd about the layers.
     warnings: Vec<Warning>,
+    /// What was left out of a configuration of NeMo Gym's without a loss.
+    notes: Vec<Warning>,
     directory: Option<PathBuf>,
 }
 
@@ -82,7 +87,7 @@ impl Config {
         sections: schema::Sections,
         tree: Node,
         variables: BTreeMap<String, Node>,
-        warnings: Vec<Warning>,
+        (warnings, notes): (Vec<Warning>, Vec<Warning>),
         directory: Option<PathBuf>,
     ) -> Self {
         let schema::Sections { models, environments, agents, collect, runtime, telemetry } =
@@ -97,6 +102,7 @@ impl Config {
             tree,
             variables,
             warnings,
+            notes,
             directory,
         };
         config.attach_settings();
@@ -127,6 +133,11 @@ impl Config {
     /// Everything that is wrong: unknown kinds, names that refer to nothing, missing files, limits of no time.
     pub fn check(&self, kinds: &KindNames) -> Result<Vec<Warning>, Problems> {
         check::check(self, kinds)
+    }
+
+    /// What was odd about the layers: in a configuration of NeMo Gym's also what has no counterpart.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// Prints the configuration with all defaults and interpolations resolved and all secrets as `***`.

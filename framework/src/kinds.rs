@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::agent::{Agent, AgentActor, AgentPort};
+use crate::config::nemo::{Counterpart, Server, Vocabulary};
 use crate::config::{
     AgentSpec, EnvironmentSpec, KindNames, ModelSpec, Problem, RuntimeSpec, Settings,
 };
@@ -27,6 +28,7 @@ pub struct Kinds {
     models: BTreeMap<&'static str, ModelKind>,
     environments: BTreeMap<&'static str, EnvironmentKind>,
     agents: BTreeMap<&'static str, AgentKind>,
+    counterparts: Vec<Counterpart>,
 }
 
 impl Kinds {
@@ -64,6 +66,23 @@ impl Kinds {
         let kind = AgentKind { check: check::<A::Config>, child: agent_child::<A> };
         self.agents.insert(A::KIND, kind);
         self
+    }
+
+    /// Says what NeMo Gym calls kinds, and what becomes of the keys that it gives them. A kind without an
+    /// entry is known by its own name.
+    #[must_use]
+    pub fn counterparts(mut self, counterparts: &[Counterpart]) -> Self {
+        self.counterparts.extend(counterparts);
+        self
+    }
+
+    /// What configurations of NeMo Gym's are translated to.
+    pub(crate) fn vocabulary(&self) -> Vocabulary {
+        let models = self.models.iter().map(|(name, kind)| (Server::Model, *name, kind.check));
+        let worlds = self.environments.iter();
+        let worlds = worlds.map(|(name, kind)| (Server::Resources, *name, kind.check));
+        let agents = self.agents.iter().map(|(name, kind)| (Server::Agent, *name, kind.check));
+        Vocabulary::new(self.counterparts.clone(), models.chain(worlds).chain(agents))
     }
 
     /// The names, for checking a configuration and for `rehearsal kinds`.

@@ -23,7 +23,7 @@ fn settings(records: &[Value]) -> Value {
 }
 
 /// The dataset row of a record: the problem stands behind the instruction.
-fn row(record: &Value) -> Value {
+pub(crate) fn row(record: &Value) -> Value {
     let asked = prompt(record);
     let question = asked.split_once("\n\n").map_or(asked, |(_, question)| question);
     json!({

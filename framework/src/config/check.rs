@@ -114,11 +114,16 @@ impl<'a> Check<'a> {
             let is_chosen = collect.dataset.as_ref().is_none_or(|name| *name == dataset.name);
             is_chosen && self.config.collected_agents().contains(&agent)
         });
+        let from = self.config.notes.iter().find_map(|note| {
+            let Oddity::NotDownloaded { path: missing, from } = &note.oddity else { return None };
+            (*missing == path).then(|| from.clone())
+        });
         if is_read {
-            self.report(key, Fault::MissingFile { path });
+            self.report(key, Fault::MissingFile { path, from });
         } else {
             let origin = self.config.tree.origin_of(&key);
-            self.warnings.push(Warning { origin, path: key, oddity: Oddity::MissingFile { path } });
+            let oddity = Oddity::MissingFile { path, from };
+            self.warnings.push(Warning { origin, path: key, oddity });
         }
     }
 

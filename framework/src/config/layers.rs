@@ -60,6 +60,24 @@ impl Layers {
         self.add(&tree).map_err(|error| Fault::Refused { reason: error.to_string() })
     }
 
+    /// Merges a value with the one under a path.
+    pub(super) fn merge(&mut self, path: &KeyPath, value: Node) -> Result<(), Fault> {
+        let wrap = |inner: Node, key: &String| {
+            let origin = inner.origin.clone();
+            Node::new(Value::Map(BTreeMap::from([(key.clone(), inner)])), origin)
+        };
+        let layer = path.segments().iter().rev().fold(value, wrap);
+        self.add(&layer).map_err(|error| Fault::Refused { reason: error.to_string() })
+    }
+
+    /// Takes the value under a path out.
+    pub(super) fn remove(&mut self, path: &KeyPath) -> Result<(), Fault> {
+        let mut tree = self.tree();
+        tree.remove(path);
+        self.merged = ::config::Config::default();
+        self.add(&tree).map_err(|error| Fault::Refused { reason: error.to_string() })
+    }
+
     /// Returns the merged tree, with secrets marked.
     pub(super) fn tree(&self) -> Node {
         let merged = self.merged.collect().ok().and_then(|mut top| top.remove(ROOT));
@@ -110,7 +128,8 @@ pub(super) fn read_outside_value(text: &str, form: Form, origin: &Origin) -> Nod
     node
 }
 
-fn relabel(node: &mut Node, origin: &Origin) {
+/// Says of a value and all in it where it was written.
+pub(super) fn relabel(node: &mut Node, origin: &Origin) {
     node.origin = Some(origin.clone());
     match &mut node.value {
         Value::Map(entries) => entries.values_mut().for_each(|child| relabel(child, origin)),
@@ -228,6 +247,7 @@ struct Ledger {
 #[derive(Clone)]
 struct Note {
     origin: Option<Origin>,
+    secrecy: Secrecy,
     text: Option<String>,
 }
 
@@ -254,7 +274,8 @@ impl Ledger {
             }
         };
         let number = self.notes.len().to_string();
-        self.notes.push(Note { origin: node.origin.clone(), text: node.text.clone() });
+        let (origin, text) = (node.origin.clone(), node.text.clone());
+        self.notes.push(Note { origin, secrecy: node.secrecy, text });
         ::config::Value::new(Some(&number), kind)
     }
 
@@ -263,7 +284,8 @@ impl Ledger {
             .origin()
             .and_then(|number| self.notes.get(number.parse::<usize>().ok()?))
             .cloned();
-        let Note { origin, text } = note.unwrap_or(Note { origin: None, text: None });
+        let unknown = Note { origin: None, secrecy: Secrecy::Open, text: None };
+        let Note { origin, secrecy, text } = note.unwrap_or(unknown);
         let value = match value.kind {
             ValueKind::Nil => Value::Null,
             ValueKind::Boolean(value) => Value::Boolean(value),
@@ -286,7 +308,7 @@ impl Ledger {
             }
         };
         let origin = origin.or_else(|| self.maps.get(path).cloned());
-        Node { value, origin, secrecy: Secrecy::Open, text }
+        Node { value, origin, secrecy, text }
     }
 }
 

@@ -11,15 +11,17 @@ use std::{
 use super::{
     Config,
     assignment::{self, Assignment},
-    interpolation::{Variables, interpolate},
+    interpolation::{Leave, Variables, interpolate},
     key_path::KeyPath,
     layers::Layers,
-    problem::{Fault, Origin, Problem, Problems, Warning},
+    nemo::{self, Override, Vocabulary},
+    problem::{Fault, Oddity, Origin, Problem, Problems, Warning},
     schema::{SECTIONS, Sections},
-    strict,
-    tree::{Node, Value},
+    secret, strict,
+    tree::{Node, Secrecy, Value},
     yaml,
 };
+use crate::kinds::Kinds;
 
 /// The file of secrets in the working directory.
 const SECRETS_FILE: &str = "env.yaml";
@@ -33,14 +35,30 @@ const SECRETS_FILE: &str = "env.yaml";
 /// | `env.yaml` | [`working_directory`](Self::working_directory) | |
 /// | `REHEARSAL__A__B=…` | [`environment`](Self::environment) | by name |
 /// | `a.b=…` | [`set`](Self::set) | as called |
+/// | `+a.b=…`, `++a.b=…`, `~a.b` | [`overriding`](Self::overriding) | as called |
+///
+/// A configuration of NeMo Gym's among them is translated, if the [`kinds`](Self::kinds) are known; it lies
+/// below everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Loader {
     documents: Vec<Document>,
     directory: Option<PathBuf>,
     variables: Variables,
     assignments: Vec<String>,
+    overrides: Vec<String>,
+    vocabulary: Option<Vocabulary>,
 }
 
+/// A configuration of NeMo Gym's in our language.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// The text, as a file may hold it: without any secret, and with what is left out in comments.
+    pub yaml: String,
+    /// What is lost or odd.
+    pub warnings: Vec<Warning>,
+    /// What is left out and loses nothing.
+    pub notes: Vec<Warning>,
+}
 #[derive(Clone, Debug)]
 enum Document {
     File(PathBuf),
@@ -83,55 +101,114 @@ impl Loader {
         self
     }
 
+    /// Adds an override as Hydra has it, such as `+a.b=4`, `++a.b=4`, `a.b=4` or `~a.b`.
+    pub fn overriding(mut self, argument: impl Into<String>) -> Self {
+        self.overrides.push(argument.into());
+        self
+    }
+
+    /// Names the kinds that configurations of NeMo Gym's are translated to.
+    pub fn kinds(mut self, kinds: &Kinds) -> Self {
+        self.vocabulary = Some(kinds.vocabulary());
+        self
+    }
+
     /// Merges the layers, interpolates, and reads the result by its types.
     ///
     /// # Errors
     /// All problems of all layers; problems of types only if every layer could be parsed.
     pub fn load(self) -> Result<Config, Problems> {
-        let mut stack = Stack::default();
-        for document in &self.documents {
-            self.add_document(document, &mut stack);
-        }
-        self.add_secrets_file(&mut stack);
-        self.add_assignments(&mut stack);
-        if !stack.problems.is_empty() {
-            return Err(Problems(stack.problems));
-        }
-        self.read(&stack.layers.tree(), stack.warnings)
+        let stack = self.stack()?;
+        self.read(&stack.layers.tree(), (stack.warnings, stack.notes))
     }
 
-    fn add_document(&self, document: &Document, stack: &mut Stack) {
+    /// Merges the layers and prints what they come to, before interpolation: the translation, if they are a
+    /// configuration of NeMo Gym's.
+    ///
+    /// # Errors
+    /// All problems of all layers.
+    pub fn translate(self) -> Result<Translation, Problems> {
+        let Stack { layers, warnings, notes, .. } = self.stack()?;
+        let yaml = nemo::print(layers.tree(), SECRETS_FILE, &warnings, &notes);
+        Ok(Translation { yaml, warnings, notes })
+    }
+
+    fn stack(&self) -> Result<Stack, Problems> {
+        let mut stack = Stack::default();
+        let documents = self.documents.iter();
+        let layers = documents.filter_map(|document| stack.taken(self.layer(document))).collect();
+        let secrets = self.secrets_layer().and_then(|layer| stack.taken(layer));
+        let assignments = self.assignments(&mut stack);
+        let overrides = self.overrides.iter().map(|text| Override::parse(text));
+        let overrides = overrides.filter_map(|it| stack.taken(it)).collect();
+        let all = self.translated(&mut stack, (layers, secrets, assignments, overrides));
+        let (layers, secrets, assignments, overrides) = all;
+        layers.into_iter().chain(secrets).for_each(|layer| stack.add(layer));
+        assignments.into_iter().for_each(|assignment| stack.assign(assignment));
+        stack.problems.extend(nemo::apply(&overrides, &mut stack.layers));
+        if stack.problems.is_empty() { Ok(stack) } else { Err(Problems(stack.problems)) }
+    }
+
+    /// Translates what is a configuration of NeMo Gym's; what is left lies over it.
+    fn translated(&self, stack: &mut Stack, all: Parts) -> Parts {
+        let (layers, mut secrets, assignments, overrides) = all;
+        // The secrets file may name files, but only if nothing else does.
+        let named = secrets.iter().filter(|_| layers.is_empty());
+        let spoken = || layers.iter().chain(named.clone());
+        if !nemo::is_spoken(spoken(), &overrides) {
+            secrets.iter_mut().for_each(nemo::set_aside);
+            return (layers, secrets, assignments, overrides);
+        }
+        let Some(vocabulary) = &self.vocabulary else {
+            let origin = nemo::first_origin(spoken());
+            stack.problems.push(Problem::new(origin, KeyPath::root(), Fault::NoVocabulary));
+            return Parts::default();
+        };
+        let (variables, directory) = (&self.variables, self.directory.as_deref());
+        let request = nemo::Request {
+            layers,
+            secrets,
+            assignments,
+            overrides,
+            variables,
+            directory,
+            vocabulary,
+        };
+        let reading = nemo::read(request);
+        let Some(reading) = stack.taken(reading) else { return Parts::default() };
+        stack.warnings.extend(reading.warnings);
+        stack.notes.extend(reading.notes);
+        let warnings = Vec::new();
+        stack.add(Layer { name: String::new(), file: None, root: reading.tree, warnings });
+        (reading.layers, None, reading.assignments, reading.overrides)
+    }
+
+    fn layer(&self, document: &Document) -> Result<Layer, Vec<Problem>> {
         match document {
-            Document::Text { name, yaml } => stack.add_yaml(name, yaml),
+            Document::Text { name, yaml } => Layer::parse(name, None, yaml),
             Document::File(path) => {
                 let name = path.display().to_string();
                 match fs::read_to_string(self.located(path)) {
-                    Ok(yaml) => stack.add_yaml(&name, &yaml),
-                    Err(error) => stack.problems.push(unreadable(&name, &error)),
+                    Ok(yaml) => Layer::parse(&name, Some(path.clone()), &yaml),
+                    Err(error) => Err(vec![unreadable(&name, &error)]),
                 }
             }
         }
     }
 
-    fn add_secrets_file(&self, stack: &mut Stack) {
-        let Some(directory) = &self.directory else { return };
-        match fs::read_to_string(directory.join(SECRETS_FILE)) {
-            Ok(yaml) => stack.add_yaml(SECRETS_FILE, &yaml),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => stack.problems.push(unreadable(SECRETS_FILE, &error)),
+    fn secrets_layer(&self) -> Option<Result<Layer, Vec<Problem>>> {
+        match fs::read_to_string(self.directory.as_ref()?.join(SECRETS_FILE)) {
+            Ok(yaml) => Some(Layer::parse(SECRETS_FILE, None, &yaml)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(Err(vec![unreadable(SECRETS_FILE, &error)])),
         }
     }
 
-    fn add_assignments(&self, stack: &mut Stack) {
+    fn assignments(&self, stack: &mut Stack) -> Vec<Assignment> {
         let variables = self.variables.iter();
         let of_variables = variables.filter_map(|(name, text)| assignment::of_variable(name, text));
         let of_arguments = self.assignments.iter().map(|text| assignment::of_argument(text));
-        for assignment in of_variables.chain(of_arguments) {
-            match assignment {
-                Ok(assignment) => stack.assign(assignment),
-                Err(problems) => stack.problems.extend(problems),
-            }
-        }
+        of_variables.chain(of_arguments).filter_map(|it| stack.taken(it)).collect()
     }
 
     fn located(&self, path: &Path) -> PathBuf {
@@ -141,12 +218,12 @@ impl Loader {
         }
     }
 
-    fn read(self, tree: &Node, warnings: Vec<Warning>) -> Result<Config, Problems> {
-        let (resolved, mut problems) = interpolate(tree, &self.variables);
+    fn read(self, tree: &Node, odd: (Vec<Warning>, Vec<Warning>)) -> Result<Config, Problems> {
+        let (resolved, mut problems) = interpolate(tree, &self.variables, Leave::Nothing);
         let (sections, variables) = split_variables(resolved, tree);
         match strict::read::<Sections>(&sections, &KeyPath::root()) {
             Ok(typed) if problems.is_empty() => {
-                Ok(Config::new(typed, sections, variables, warnings, self.directory))
+                Ok(Config::new(typed, sections, variables, odd, self.directory))
             }
             Ok(_) => Err(Problems(problems)),
             Err(found) => {
@@ -157,26 +234,25 @@ impl Loader {
     }
 }
 
+/// Everything that is laid over each other: files, `env.yaml`, assignments, overrides.
+type Parts = (Vec<Layer>, Option<Layer>, Vec<Assignment>, Vec<Override>);
+
 /// The layers so far with what was wrong or odd about them.
 #[derive(Default)]
 struct Stack {
     layers: Layers,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
+    notes: Vec<Warning>,
 }
 
 impl Stack {
-    fn add_yaml(&mut self, name: &str, text: &str) {
-        match yaml::parse(name, text) {
-            Ok(document) => {
-                self.warnings.extend(document.warnings);
-                if let Err(error) = self.layers.add(&document.root) {
-                    let origin = Origin { layer: name.into(), line: None };
-                    let fault = Fault::Syntax { reason: error.to_string() };
-                    self.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
-                }
-            }
-            Err(problems) => self.problems.extend(problems),
+    fn add(&mut self, layer: Layer) {
+        self.warnings.extend(layer.warnings);
+        if let Err(error) = self.layers.add(&layer.root) {
+            let origin = Origin { layer: layer.name.into(), line: None };
+            let fault = Fault::Syntax { reason: error.to_string() };
+            self.problems.push(Problem::new(Some(origin), KeyPath::root(), fault));
         }
     }
 
@@ -187,9 +263,73 @@ impl Stack {
             self.problems.push(Problem::new(origin, path, fault));
         }
     }
+
+    /// Keeps the problems of what cannot be read.
+    fn taken<T>(&mut self, result: Result<T, Vec<Problem>>) -> Option<T> {
+        result.map_err(|problems| self.problems.extend(problems)).ok()
+    }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> Problem {
+/// One parsed file or text.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    /// What problems call it.
+    pub name: String,
+    /// The file, from the working directory.
+    pub file: Option<PathBuf>,
+    /// The map at the top.
+    pub root: Node,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+}
+
+impl Layer {
+    /// Parses a text. One that comes from a file is one for everyone to see.
+    pub(super) fn parse(
+        name: &str,
+        file: Option<PathBuf>,
+        text: &str,
+    ) -> Result<Self, Vec<Problem>> {
+        let yaml::Document { root, mut warnings } = yaml::parse(name, text)?;
+        if file.is_some() {
+            literal_secrets(&root, &KeyPath::root(), Secrecy::Open, &mut warnings);
+        }
+        Ok(Self { name: name.to_owned(), file, root, warnings })
+    }
+}
+
+/// Warns of keys, tokens and passwords that are written out. Headers are secret only by their own names.
+fn literal_secrets(node: &Node, path: &KeyPath, secrecy: Secrecy, warnings: &mut Vec<Warning>) {
+    match (&node.value, secrecy) {
+        (Value::Map(entries), _) => {
+            for (key, child) in entries {
+                let secrecy = match secret::holds_headers(key) {
+                    true => Secrecy::Open,
+                    false => Secrecy::of_name(key),
+                };
+                literal_secrets(child, &path.child(key), secrecy, warnings);
+            }
+        }
+        (Value::List(items), _) => {
+            for (index, item) in items.iter().enumerate() {
+                literal_secrets(item, &path.child(index), secrecy, warnings);
+            }
+        }
+        (Value::Text(text), Secrecy::Secret) if !text.is_empty() && !text.contains("${") => {
+            let (origin, path) = (node.origin.clone(), path.clone());
+            warnings.push(Warning { origin, path, oddity: Oddity::LiteralSecret });
+        }
+        (Value::Integer(_) | Value::Float(_), Secrecy::Secret) => {
+            let (origin, path) = (node.origin.clone(), path.clone());
+            warnings.push(Warning { origin, path, oddity: Oddity::LiteralSecret });
+        }
+        (Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_), _) => {}
+        (Value::Text(_) | Value::Broken, _) => {}
+    }
+}
+
+/// Says that a file cannot be read.
+pub(super) fn unreadable(name: &str, error: &io::Error) -> Problem {
     let origin = Origin { layer: name.into(), line: None };
     Problem::new(Some(origin), KeyPath::root(), Fault::Unreadable { reason: error.to_string() })
 }
@@ -210,272 +350,4 @@ fn split_variables(resolved: Node, written: &Node) -> (Node, BTreeMap<String, No
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::config::TimeSpan;
-
-    const BASE: &str = "\
-models:
-  policy: { kind: openai, settings: { model: small, temperature: 1 } }
-environments:
-  weather: { kind: simple_weather }
-agents:
-  solver: { kind: tool_loop, environment: weather, model: policy }
-collect: { output: out.jsonl }
-";
-
-    fn base() -> Loader {
-        Loader::new().text("base.yaml", BASE)
-    }
-
-    fn problems(loader: Loader) -> Vec<String> {
-        loader.load().unwrap_err().to_string().lines().map(str::to_owned).collect()
-    }
-
-    fn variables<const N: usize>(
-        pairs: [(&str, &str); N],
-    ) -> impl Iterator<Item = (String, String)> {
-        pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter()
-    }
-
-    fn settings(config: &Config) -> serde_json::Value {
-        config.models["policy"].settings.to_json()
-    }
-
-    #[test]
-    fn without_layers_there_are_the_defaults() {
-        let config = Loader::new().load().unwrap();
-        assert!(config.models.is_empty() && config.collect.is_none());
-        assert_eq!(config.runtime.heartbeat, TimeSpan::from_millis(100));
-    }
-
-    #[test]
-    fn every_layer_wins_over_those_below_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let collect = |repeats: u32| format!("collect: {{ repeats: {repeats} }}\n");
-        fs::write(directory.path().join("two.yaml"), collect(2)).unwrap();
-        let repeats = |loader: Loader| loader.load().unwrap().collect.unwrap().repeats.get();
-
-        let loader = base();
-        assert_eq!(repeats(loader.clone()), 1);
-        let loader = loader.file("two.yaml").working_directory(directory.path());
-        assert_eq!(repeats(loader.clone()), 2);
-        let loader = loader.text("three.yaml", &collect(3));
-        assert_eq!(repeats(loader.clone()), 3);
-        fs::write(directory.path().join("env.yaml"), collect(4)).unwrap();
-        assert_eq!(repeats(loader.clone()), 4);
-        let loader = loader.environment(variables([("REHEARSAL__COLLECT__REPEATS", "5")]));
-        assert_eq!(repeats(loader.clone()), 5);
-        let loader = loader.set("collect.repeats=6");
-        assert_eq!(repeats(loader.clone()), 6);
-        assert_eq!(repeats(loader.set("collect.repeats=7")), 7);
-    }
-
-    #[test]
-    fn flat_names_in_the_secrets_file_are_variables() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("env.yaml"), "policy_base_url: http://h:1/v1\n").unwrap();
-        let model = "models: { policy: { settings: { url: '${policy_base_url}/chat' } } }";
-        let config =
-            base().text("a.yaml", model).working_directory(directory.path()).load().unwrap();
-        assert_eq!(settings(&config)["url"], "http://h:1/v1/chat");
-    }
-
-    #[test]
-    fn environment_variables_find_existing_keys_whatever_their_case() {
-        let config = base()
-            .text("a.yaml", "models: { policy: { settings: { maxTurns: 1 } } }")
-            .environment(variables([("REHEARSAL__MODELS__POLICY__SETTINGS__MAXTURNS", "9")]))
-            .load()
-            .unwrap();
-        assert_eq!(settings(&config), json!({"model": "small", "temperature": 1, "maxTurns": 9}));
-    }
-
-    #[test]
-    fn text_from_outside_is_a_string_where_one_is_needed() {
-        #[derive(Debug, PartialEq, serde::Deserialize)]
-        struct Model {
-            model: String,
-            temperature: f64,
-        }
-        let config = base()
-            .environment(variables([("REHEARSAL__MODELS__POLICY__SETTINGS__MODEL", "1.10")]))
-            .set("models.policy.settings.temperature=2")
-            .load()
-            .unwrap();
-        let model: Model = config.models["policy"].settings.parse().unwrap();
-        assert_eq!(model, Model { model: "1.10".to_owned(), temperature: 2.0 });
-    }
-
-    #[test]
-    fn text_from_outside_stays_a_string_through_interpolation() {
-        let config = Loader::new()
-            .text("a.yaml", "models: { m: { kind: '${name}', timeout: '${env:WAIT,5}' } }")
-            .environment(variables([("REHEARSAL__NAME", "007")]))
-            .load()
-            .unwrap();
-        assert_eq!(config.models["m"].kind, "007");
-        assert_eq!(config.models["m"].timeout, TimeSpan::from_secs(5));
-    }
-
-    #[test]
-    fn an_assignment_reaches_into_lists_and_unsets_with_null() {
-        let datasets =
-            "agents: { solver: { datasets: [{ name: a, type: example, path: a.jsonl }] } }\n";
-        let config = base()
-            .text("a.yaml", datasets)
-            .set("agents.solver.datasets.0.path=b.jsonl")
-            .set("collect.limit=5")
-            .set("collect.limit=null")
-            .set("collect.agents=[solver]")
-            .load()
-            .unwrap();
-        assert_eq!(config.agents["solver"].datasets[0].path, Path::new("b.jsonl"));
-        let collect = config.collect.unwrap();
-        assert_eq!((collect.limit, collect.agents), (None, vec!["solver".to_owned()]));
-    }
-
-    #[test]
-    fn names_with_dots_and_slashes_are_names() {
-        let config = base()
-            .text("a.yaml", "models: { org/model-7b.v1: { kind: openai } }")
-            .set("models.\"org/model-7b.v1\".timeout=5s")
-            .load()
-            .unwrap();
-        assert_eq!(config.models["org/model-7b.v1"].timeout, TimeSpan::from_secs(5));
-    }
-
-    #[test]
-    fn types_are_exact() {
-        let cases = [
-            ("collect.repeats", "2.7", "expected an integer of at least 1, found number `2.7`"),
-            ("collect.repeats", "2.0", "expected an integer of at least 1, found number `2.0`"),
-            ("collect.repeats", "true", "expected an integer of at least 1, found boolean `true`"),
-            ("collect.repeats", "'3'", "expected an integer of at least 1, found text `3`"),
-            ("collect.repeats", "0", "expected an integer of at least 1, found number `0`"),
-            ("collect.repeats", "-1", "expected an integer of at least 1, found number `-1`"),
-            ("collect.repeats", "1_000", "expected an integer of at least 1, found text `1_000`"),
-            ("collect.repeats", "1e3", "expected an integer of at least 1, found number `1000.0`"),
-            ("collect.repeats", "null", "expected an integer of at least 1, found null"),
-            ("collect.output", "5", "expected path string, found number `5`"),
-            ("collect.agent", "5", "expected a string, found number `5`"),
-            ("collect.agents", "solver", "expected a list, found text `solver`"),
-            ("models.policy", "[openai]", "expected a map, found a list"),
-            ("models.policy.settings", "5", "expected a map, found number `5`"),
-            (
-                "collect.sync_interval",
-                "-1s",
-                "expected a time span such as `30s`, `10m`, `500ms` or a number of seconds, found text `-1s`",
-            ),
-            ("telemetry.prometheus", "localhost", "invalid socket address syntax"),
-        ];
-        for (path, value, message) in cases {
-            let (section, key) = path.rsplit_once('.').unwrap();
-            let nested =
-                section.split('.').rev().fold(format!("{{ {key}: {value} }}"), |inner, name| {
-                    format!("{{ {name}: {inner} }}")
-                });
-            let loader = base().text("a.yaml", &nested);
-            assert_eq!(problems(loader), [format!("a.yaml:1: `{path}`: {message}")]);
-        }
-    }
-
-    #[test]
-    fn all_problems_of_shape_and_interpolation_are_reported_at_once() {
-        let text = "\
-modells: { policy: {} }
-models:
-  policy: { kind: 5, timeot: 3s, settings: { url: '${polcy_url}' } }
-environments:
-  weather: { kind: simple_weather, max_sessions: many }
-agents:
-  solver:
-    kind: tool_loop
-    datasets: [ { name: a, type: exmple, path: a }, { name: b } ]
-collect: { repeats: 2.5 }
-policy_url: http://h
-";
-        let expected = [
-            "a.yaml:3: `models.policy.settings.url`: `${polcy_url}` refers to nothing; did you mean `policy_url`?",
-            "a.yaml:9: `agents.solver.datasets.0.type`: unknown value `exmple`; did you mean `example`?",
-            "a.yaml:9: `agents.solver.datasets.1.path`: missing key",
-            "a.yaml:9: `agents.solver.datasets.1.type`: missing key",
-            "a.yaml:7: `agents.solver.environment`: missing key",
-            "a.yaml:7: `agents.solver.model`: missing key",
-            "a.yaml:10: `collect.output`: missing key",
-            "a.yaml:10: `collect.repeats`: expected an integer of at least 1, found number `2.5`",
-            "a.yaml:5: `environments.weather.max_sessions`: expected an integer of at least 1, found text `many`",
-            "a.yaml:1: `modells`: unknown key; did you mean `models`?",
-            "a.yaml:3: `models.policy.kind`: expected a string, found number `5`",
-            "a.yaml:3: `models.policy.timeot`: unknown key; did you mean `timeout`?",
-        ];
-        assert_eq!(problems(Loader::new().text("a.yaml", text)), expected);
-    }
-
-    #[test]
-    fn each_problem_names_the_layer_that_the_value_came_from() {
-        let loader = base()
-            .environment(variables([("REHEARSAL__COLLECT__REPEATS", "many")]))
-            .set("collect.limit=few")
-            .text("b.yaml", "\n\ncollect:\n  max_attempts: x\n");
-        let expected = [
-            "--set collect.limit: `collect.limit`: expected an integer of at least 1, found text `few`",
-            "b.yaml:4: `collect.max_attempts`: expected an integer of at least 1, found text `x`",
-            "environment variable `REHEARSAL__COLLECT__REPEATS`: `collect.repeats`: expected an integer of at least 1, found text `many`",
-        ];
-        assert_eq!(problems(loader), expected);
-    }
-
-    #[test]
-    fn every_layer_that_cannot_be_read_is_reported() {
-        let loader = base()
-            .text("a.yaml", "a: 1\na: 2")
-            .text("b.yaml", "a: [")
-            .file("/nowhere/c.yaml")
-            .environment(variables([
-                ("REHEARSAL__A____B", "1"),
-                ("REHEARSAL__COLLECT__OUTPUT__X", "1"),
-            ]))
-            .set("sk-123: x")
-            .set("a..b=1")
-            .set("agents.solver.kind.x=1");
-        let found = problems(loader);
-        let starts = [
-            "a.yaml:2: `a`: duplicate key; it is first set on line 1",
-            "b.yaml:",
-            "/nowhere/c.yaml: cannot be read: No such file or directory",
-            "environment variable `REHEARSAL__A____B`: `REHEARSAL__A____B` is not a key path",
-            "environment variable `REHEARSAL__COLLECT__OUTPUT__X`: `COLLECT.OUTPUT.X`: cannot be set, since `collect.output` is text `out.jsonl`",
-            "`--set sk-123` assigns nothing",
-            "--set a..b: `a..b` is not a key path",
-            "--set agents.solver.kind.x: `agents.solver.kind.x`: cannot be set, since `agents.solver.kind` is text `tool_loop`",
-        ];
-        assert_eq!(found.len(), starts.len(), "{found:#?}");
-        for (line, start) in found.iter().zip(starts) {
-            assert!(line.starts_with(start), "{line}");
-        }
-    }
-
-    #[test]
-    fn no_problem_shows_a_secret() {
-        let secret = "sk-verysecret";
-        let text = format!(
-            "api_key: {secret}\n\
-             collect: {{ output: o, agent: ['Bearer ${{api_key}}'], agents: '${{api_key}}', repeats: '${{api_key}}' }}\n\
-             runtime: {{ heartbeat: '${{api_key}}' }}\n\
-             telemetry: {{ prometheus: '${{api_key}}' }}\n\
-             agents: {{ a: {{ kind: k, environment: e, model: m, datasets: [{{ name: x, path: p, type: '${{api_key}}' }}] }} }}\n"
-        );
-        let found = problems(Loader::new().text("a.yaml", &text));
-        assert_eq!(found.len(), 6, "{found:#?}");
-        assert!(found.iter().all(|line| !line.contains(secret)), "{found:#?}");
-        assert!(
-            found.contains(
-                &"a.yaml:2: `collect.repeats`: expected an integer of at least 1, found a text"
-                    .to_owned()
-            )
-        );
-    }
-}
+mod tests;

@@ -46,6 +46,35 @@ pub enum Fault {
     /// A `--set` without `=`.
     #[error("`--set {text}` assigns nothing")]
     NotAnAssignment { text: String },
+    /// An argument that is no override.
+    #[error("`{text}` is no override")]
+    NotAnOverride { text: String },
+    /// An override of a key that does not exist.
+    #[error("cannot be overridden, since there is nothing there{}", suggestion(nearest))]
+    NothingToOverride { nearest: Option<String> },
+    /// Two overrides that add the same key.
+    #[error("added twice")]
+    AddedTwice,
+    /// The text behind `=` of an override is no value.
+    #[error("not a value: {reason}")]
+    MalformedValue { reason: &'static str },
+    /// `???`: a value that NeMo Gym leaves to its user.
+    #[error("`???` stands for a value that has to be given")]
+    MandatoryValue,
+    /// A NeMo Gym directive to take over what is not there.
+    #[error("`{directive}: {reference}` refers to nothing{}", suggestion(nearest))]
+    UnknownSource { directive: &'static str, reference: String, nearest: Option<String> },
+    /// A file that is in none of the places where it is looked for.
+    #[error("`{path}` is not there; looked in {}", quoted(tried))]
+    NotFound { path: String, tried: Vec<String> },
+    /// What NeMo Gym would take for a server if it were not for a mistake.
+    #[error("almost a server: {reason}")]
+    AlmostServer { reason: String },
+    /// A NeMo Gym configuration, and no kinds to translate it to.
+    #[error(
+        "this is a configuration of NeMo Gym, and no kinds are known that it could be translated to"
+    )]
+    NoVocabulary,
     /// An assignment to a key below a value that is neither map nor list.
     #[error("cannot be set, since `{parent}` is {found}")]
     BelowScalar { parent: KeyPath, found: String },
@@ -101,8 +130,8 @@ pub enum Fault {
     #[error("no {what} is named `{name}`{}", suggestion(nearest))]
     UnknownName { what: &'static str, name: String, nearest: Option<String>, known: Vec<String> },
     /// A dataset that is to be read and does not exist.
-    #[error("file `{path}` does not exist")]
-    MissingFile { path: String },
+    #[error("file `{path}` does not exist{}", had_from(from))]
+    MissingFile { path: String, from: Option<String> },
     /// Two datasets of one agent under one name.
     #[error("another dataset of this agent is named `{name}` too")]
     DuplicateDataset { name: String },
@@ -123,6 +152,15 @@ pub enum Fault {
     NoDatasets { agent: String },
 }
 
+const OVERRIDES: &str = "`+key=value` adds a key, `++key=value` sets it in any case, `key=value` changes one that is there, `~key` takes it out";
+const VALUES: &str =
+    "put a text with special characters in quotes: `'+key=\"a, b\"'`; write lists as `[a,b]`";
+const MANDATORY: &str =
+    "give it on the command line, `+key.path=value`, or under the same keys in `env.yaml`";
+const PLACES: &str = "relative paths start at the working directory, a folder of `NEMO_GYM_EXTRA_ROOTS`, or a folder above the file that names them";
+const ALMOST_SERVERS: &str = "`+error_on_almost_servers=false` goes on without what is wrong";
+const RESOLVERS: &str = "resolvers are `env`, `oc.env`, `oc.select`, `oc.decode`, `oc.create`, `oc.deprecated`, `oc.dict.keys`, `oc.dict.values`";
+
 impl Fault {
     /// What the reader can do about it, where that is not plain from the message.
     pub fn hint(&self) -> Option<String> {
@@ -139,7 +177,7 @@ impl Fault {
             Self::UnsetVariable { variable } => {
                 Some(format!("set it, or give a default: `${{env:{variable},default}}`"))
             }
-            Self::UnknownResolver { .. } => Some("the only resolver is `env`".to_owned()),
+            Self::UnknownResolver { .. } => Some(RESOLVERS.to_owned()),
             Self::UnknownReference { .. } => Some(
                 "set the variable in `env.yaml`, with `--set name=value`, or as `REHEARSAL__NAME`"
                     .to_owned(),
@@ -167,7 +205,15 @@ impl Fault {
             | Self::AmbiguousCase { .. } => None,
             Self::NotText { .. } | Self::Cycle { .. } | Self::TooManyInterpolations { .. } => None,
             Self::UnknownKey { .. } | Self::UnknownValue { .. } | Self::MissingKey => None,
-            Self::Refused { .. } | Self::RefusedSecret => None,
+            Self::Refused { .. } | Self::RefusedSecret | Self::UnknownSource { .. } => None,
+            Self::NotAnOverride { .. } | Self::NothingToOverride { .. } | Self::AddedTwice => {
+                Some(OVERRIDES.to_owned())
+            }
+            Self::MalformedValue { .. } => Some(VALUES.to_owned()),
+            Self::MandatoryValue => Some(MANDATORY.to_owned()),
+            Self::NotFound { .. } => Some(PLACES.to_owned()),
+            Self::AlmostServer { .. } => Some(ALMOST_SERVERS.to_owned()),
+            Self::NoVocabulary => Some("give the loader the kinds: `Loader::kinds`".to_owned()),
             Self::DuplicateDataset { .. }
             | Self::OutputBlocked { .. }
             | Self::ZeroTime
@@ -269,8 +315,33 @@ pub enum Oddity {
     )]
     Yaml11Boolean { word: String },
     /// A dataset that does not exist, and that this run does not read.
-    #[error("file `{path}` does not exist; this run does not read it")]
-    MissingFile { path: String },
+    #[error("file `{path}` does not exist{}; this run does not read it", had_from(from))]
+    MissingFile { path: String, from: Option<String> },
+    /// A secret in a file that is for everyone to see.
+    #[error(
+        "a secret is written into the file; write `${{env:NAME}}` or `${{name}}`, and `name: …` into `env.yaml`, which is not shared"
+    )]
+    LiteralSecret,
+    /// Something in a NeMo Gym configuration that means nothing here; it is left out.
+    #[error("left out, it has no counterpart{}", because(reason))]
+    NoCounterpart { reason: Option<String> },
+    /// What a NeMo Gym server is told and one process need not know.
+    #[error("not needed here{}", because(reason))]
+    NotNeeded { reason: Option<String> },
+    /// A dataset that NeMo Gym would fetch.
+    #[error("`{path}` does not exist, and nothing is downloaded; put {from} there")]
+    NotDownloaded { path: String, from: String },
+    /// What NeMo Gym would take for a server if it were not for a mistake.
+    #[error("almost a server: {reason}")]
+    AlmostServer { reason: String },
+    /// A key that two files set, of which one includes the other.
+    #[error(
+        "`{winner}` wins over `{loser}`; in NeMo Gym's first version, in which an included file wins over the one that includes it, it was the other way round"
+    )]
+    IncludeOrder { winner: String, loser: String },
+    /// A file that is included more than once.
+    #[error("`{path}` is included more than once; the first time counts")]
+    IncludedTwice { path: String },
 }
 
 impl fmt::Display for Warning {
@@ -278,7 +349,24 @@ impl fmt::Display for Warning {
         if let Some(origin) = &self.origin {
             write!(formatter, "{origin}: ")?;
         }
-        write!(formatter, "`{}`: {}", self.path, self.oddity)
+        if !self.path.is_root() {
+            write!(formatter, "`{}`: ", self.path)?;
+        }
+        self.oddity.fmt(formatter)
+    }
+}
+
+fn had_from(from: &Option<String>) -> String {
+    match from {
+        Some(from) => format!("; put {from} there"),
+        None => String::new(),
+    }
+}
+
+fn because(reason: &Option<String>) -> String {
+    match reason {
+        Some(reason) => format!(": {reason}"),
+        None => String::new(),
     }
 }
 

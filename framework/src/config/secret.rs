@@ -74,6 +74,11 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     SECRET_WORDS.contains(&last_word.as_str())
 }
 
+/// Whether what stands under this key are headers, of which only some are secrets.
+pub(super) fn holds_headers(name: &str) -> bool {
+    last_word(name).eq_ignore_ascii_case("headers")
+}
+
 fn last_word(name: &str) -> &str {
     let last = name.rsplit(['_', '-', '.', ' ']).next().unwrap_or(name);
     let mut start = 0;

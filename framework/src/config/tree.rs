@@ -103,12 +103,78 @@ impl Node {
 
     /// Returns the keys of a map; nothing for other values.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries().map(|(key, _)| key.as_str())
+    }
+
+    /// Returns the entries of a map; nothing for other values.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&String, &Node)> {
         let entries = match &self.value {
             Value::Map(entries) => Some(entries),
             Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => None,
             Value::Text(_) | Value::List(_) | Value::Broken => None,
         };
-        entries.into_iter().flat_map(|entries| entries.keys().map(String::as_str))
+        entries.into_iter().flatten()
+    }
+
+    /// Returns a text; nothing for other values.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => None,
+            Value::List(_) | Value::Map(_) | Value::Broken => None,
+        }
+    }
+
+    /// Whether this is a map.
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.value, Value::Map(_))
+    }
+
+    /// Whether this is neither a map nor a list.
+    pub(super) fn is_scalar(&self) -> bool {
+        !matches!(self.value, Value::Map(_) | Value::List(_))
+    }
+
+    /// Takes the value under a path out and returns it; maps that it leaves empty stay.
+    pub(super) fn remove(&mut self, path: &KeyPath) -> Option<Node> {
+        let last = path.segments().last()?;
+        match &mut self.at_mut(&path.parent()?)?.value {
+            Value::Map(entries) => entries.remove(last),
+            Value::List(items) => {
+                let index = last.parse().ok().filter(|index| *index < items.len())?;
+                Some(items.remove(index))
+            }
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => None,
+            Value::Text(_) | Value::Broken => None,
+        }
+    }
+
+    /// Puts a value under a path of keys, in place of what is there; maps on the way are created.
+    pub(super) fn put(&mut self, path: &KeyPath, value: Node) {
+        let mut node = self;
+        for segment in path.segments() {
+            if !node.is_map() {
+                node.value = Value::Map(BTreeMap::new());
+            }
+            let Value::Map(entries) = &mut node.value else { return };
+            let empty = || Node { origin: value.origin.clone(), ..Node::empty() };
+            node = entries.entry(segment.clone()).or_insert_with(empty);
+        }
+        *node = value;
+    }
+
+    /// Returns the value under a path, to be changed.
+    pub(super) fn at_mut(&mut self, path: &KeyPath) -> Option<&mut Node> {
+        path.segments().iter().try_fold(self, |node, segment| node.get_mut(segment))
+    }
+
+    fn get_mut(&mut self, segment: &str) -> Option<&mut Node> {
+        match &mut self.value {
+            Value::Map(entries) => entries.get_mut(segment),
+            Value::List(items) => items.get_mut(segment.parse::<usize>().ok()?),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => None,
+            Value::Text(_) | Value::Broken => None,
+        }
     }
 
     /// Whether the value or anything in it is secret.
@@ -192,7 +258,8 @@ impl Node {
         }
     }
 
-    fn children(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
+    /// Returns the values of a map or list; nothing for other values.
+    pub(super) fn children(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
         match &self.value {
             Value::Map(entries) => Box::new(entries.values()),
             Value::List(items) => Box::new(items.iter()),
