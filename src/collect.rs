@@ -13,6 +13,7 @@ use rehearsal::framework::rollout::Culprit;
 use rehearsal::framework::runtime::check;
 use rehearsal::prelude::*;
 
+use crate::summary::print_environments;
 use crate::{Fatal, Sources, out, progress_bar, say};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -151,21 +152,7 @@ fn print_summary(summary: &Summary, output: &Path, failures: &Path) {
         summary.scored,
         output.display()
     ));
-    let width = summary.environments.keys().map(String::len).max().unwrap_or(0).max(11);
-    say(&format!("{:width$}  tasks  rollouts   mean    std  pass@k", "environment"));
-    for (name, environment) in &summary.environments {
-        let ks = environment.pass_at.iter().enumerate().map(|(index, share)| (index + 1, share));
-        let pass = ks.filter(|(k, _)| shown(*k, environment.pass_at.len()));
-        let pass = pass.map(|(k, share)| format!("{k}: {share:.3}"));
-        say(&format!(
-            "{name:width$}  {:>5}  {:>8}  {:.3}  {:.3}  {}",
-            environment.tasks,
-            environment.rollouts,
-            environment.mean,
-            environment.standard_deviation,
-            pass.collect::<Vec<_>>().join("  "),
-        ));
-    }
+    print_environments(&summary.environments);
     if summary.truncated > 0 {
         say(&format!("{} rollouts were cut short by a limit", summary.truncated));
     }
@@ -175,11 +162,6 @@ fn print_summary(summary: &Summary, output: &Path, failures: &Path) {
     if summary.rejected > 0 {
         say(&format!("{} malformed rows were left out", summary.rejected));
     }
-}
-
-/// Of many values of k, the powers of four and the last are shown.
-fn shown(k: usize, last: usize) -> bool {
-    (k.is_power_of_two() && k.trailing_zeros().is_multiple_of(2)) || k == last
 }
 
 fn no_collect() -> Fatal {

@@ -4,6 +4,7 @@
 
 mod collect;
 mod profile;
+mod summary;
 mod tree;
 mod verify;
 

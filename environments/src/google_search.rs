@@ -226,6 +226,11 @@ impl Environment for GoogleSearch {
     type Target = Target;
     type Session = Session;
 
+    fn unreproducible(config: &Config) -> Option<&'static str> {
+        let reason = "with `search.on_outage: fail`, a rollout whose searches were not answered is not scored, and that they were not is not recorded";
+        (config.search.on_outage == OnOutage::Fail).then_some(reason)
+    }
+
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         let on_outage = config.search.on_outage;
         Ok(Self { web: wiring.try_share(|| Web::open(&config, wiring))?, on_outage })

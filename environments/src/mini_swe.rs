@@ -225,6 +225,11 @@ impl Environment for MiniSwe {
     type Target = Target;
     type Session = Session;
 
+    fn unreproducible(config: &Config) -> Option<&'static str> {
+        let reason = "with `grade_unsubmitted`, what a rollout that handed nothing in has done to its files is graded, and files are not recorded";
+        config.grade_unsubmitted.then_some(reason)
+    }
+
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         let source = match (config.backend.engine(), &config.snapshots) {
             (Some(engine), _) => Source::Images(engine),

@@ -61,7 +61,7 @@ pub trait Recorder: Send + Sync + 'static {
 }
 
 /// An open recorder.
-pub trait RecordWriter: 'static {
+pub trait RecordWriter: Send + 'static {
     /// Keeps one record. It may stay buffered until the next [`sync`](Self::sync).
     ///
     /// # Errors

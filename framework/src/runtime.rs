@@ -239,7 +239,8 @@ impl Runtime {
     }
 
     /// Scores a recorded trajectory in a fresh session. Where the verifier looks at the session,
-    /// the recorded tool calls are run again first.
+    /// the recorded tool calls are run again first. Whether that is the verdict that it got, the
+    /// environment says ([`Environment::unreproducible`](crate::environment::Environment)).
     ///
     /// # Errors
     /// Fails if there is no such environment, or it could not do its work.
@@ -270,6 +271,14 @@ impl Runtime {
         let target =
             |(name, running): (&String, &RunningEnvironment)| (name.clone(), running.read_target);
         self.environments.iter().map(target).collect()
+    }
+
+    /// Environments that cannot score recorded rollouts as they were, and why.
+    pub(crate) fn unreproducible(&self) -> BTreeMap<String, &'static str> {
+        let reason = |(name, running): (&String, &RunningEnvironment)| {
+            running.unreproducible.map(|reason| (name.clone(), reason))
+        };
+        self.environments.iter().filter_map(reason).collect()
     }
 
     /// A door to the CPU pool for work of the runtime itself.

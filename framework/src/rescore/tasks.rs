@@ -1,73 +1,160 @@
-//! Recorded rollouts in portions, and the tasks that they belong to, read as they are needed.
+//! The tasks that rollouts belong to, read as they are needed: from one file, or from the datasets that
+//! the configuration names.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Provenance, RescoreError};
-use crate::lines::{LINE_MAX, LineError, Lines};
+use super::RescoreError;
+use crate::config::Config;
 
-/// Rows of a portion, at most.
-const ROWS_MAX: usize = 16;
-/// A portion that has so many bytes is full; a longer row is a portion of its own.
-const BYTES_ENOUGH: usize = 256 << 10;
 /// Lines of a tasks file whose places are remembered, at most.
 const PLACES_MAX: usize = 1 << 16;
 
-/// A rollout as it stands in its file.
-pub(super) struct Row {
+/// Where the task of a rollout stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// The dataset in the rollout's own key, `agent/dataset`.
+    pub(super) dataset: Option<&'a str>,
+    /// The agent that the rollout names.
+    pub(super) agent: Option<&'a str>,
+    /// The line, from 1.
     pub(super) line: u64,
-    pub(super) text: Result<String, String>,
 }
 
-/// Some rows, in their order.
-pub(super) struct Portion {
-    pub(super) rows: Vec<Row>,
-    /// Where the last of them ends in the file, in bytes.
-    pub(super) end: u64,
+/// The tasks of all rollouts.
+pub(super) struct TaskFiles {
+    /// The file with the tasks of all rollouts.
+    given: Option<Given>,
+    /// The configuration's datasets, by `agent/dataset`.
+    datasets: BTreeMap<String, Dataset>,
 }
 
-/// The rollouts file.
-pub(super) struct Rollouts(Lines);
+struct Given {
+    path: PathBuf,
+    tasks: Mutex<Tasks>,
+    /// Which of the configuration's datasets it is, as far as that is known: its file.
+    is: Option<PathBuf>,
+}
 
-impl Rollouts {
-    pub(super) fn open(path: &Path) -> Result<Self, RescoreError> {
-        let read_error = |source| RescoreError::Read { path: path.to_owned(), source };
-        Lines::open(path).map(Self).map_err(read_error)
-    }
+struct Dataset {
+    agent: String,
+    path: PathBuf,
+    tasks: OnceLock<Result<Mutex<Tasks>, String>>,
+}
 
-    /// The next rows; `None` at the end.
-    pub(super) fn next_portion(&mut self) -> Option<Portion> {
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        while rows.len() < ROWS_MAX && bytes < BYTES_ENOUGH {
-            let text = match self.0.advance() {
-                Ok(false) => break,
-                Ok(true) => {
-                    let text = self.0.text();
-                    bytes += text.len();
-                    String::from_utf8(text.to_vec()).map_err(|error| error.to_string())
-                }
-                Err(LineError::TooLong) => Err(format!("longer than {LINE_MAX} bytes")),
-                Err(LineError::Read(error)) => {
-                    let line = self.0.number();
-                    tracing::error!("line {line}: cannot read any further: {error}");
-                    break;
-                }
-            };
-            rows.push(Row { line: self.0.number(), text });
+impl TaskFiles {
+    /// The tasks in a file, or in the configuration's datasets. `first` is the dataset in the key of
+    /// the first rollout.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or there is neither.
+    pub(super) fn new(
+        config: &Config,
+        given: Option<&Path>,
+        first: Option<&str>,
+    ) -> Result<Self, RescoreError> {
+        let mut datasets = BTreeMap::new();
+        for (agent, spec) in &config.agents {
+            for data in &spec.datasets {
+                let path = config.resolve(&data.path);
+                let dataset = Dataset { agent: agent.clone(), path, tasks: OnceLock::new() };
+                datasets.insert(format!("{agent}/{}", data.name), dataset);
+            }
         }
-        (!rows.is_empty()).then(|| Portion { rows, end: self.0.offset() })
+        let Some(path) = given else {
+            let given = None;
+            return if datasets.is_empty() {
+                Err(RescoreError::NoTasks)
+            } else {
+                Ok(Self { given, datasets })
+            };
+        };
+        let read_error = |source| RescoreError::Read { path: path.to_owned(), source };
+        let tasks = Mutex::new(Tasks::open(path).map_err(read_error)?);
+        let real = std::fs::canonicalize(path).ok();
+        let is_given = |dataset: &&Dataset| std::fs::canonicalize(&dataset.path).ok() == real;
+        let dataset = datasets.values().find(is_given);
+        let dataset = dataset.or_else(|| datasets.get(first?));
+        let is = dataset.map(|dataset| dataset.path.clone());
+        Ok(Self { given: Some(Given { path: path.to_owned(), tasks, is }), datasets })
+    }
+
+    /// The files that may be read.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let given = self.given.iter().map(|given| given.path.as_path());
+        let datasets = self.datasets.values().map(|dataset| dataset.path.as_path());
+        given.chain(datasets.filter(|_| self.given.is_none()))
+    }
+
+    /// The row of a task.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub(super) fn row(&self, place: Place<'_>) -> Result<String, String> {
+        let (path, tasks) = match &self.given {
+            Some(given) => {
+                self.check(given, place)?;
+                (&given.path, &given.tasks)
+            }
+            None => {
+                let dataset = self.dataset(place)?;
+                (&dataset.path, dataset.tasks()?)
+            }
+        };
+        let row = tasks.lock().unwrap_or_else(PoisonError::into_inner).read(place.line);
+        let row = row.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+        row.ok_or_else(|| format!("`{}` has no line {}", path.display(), place.line))
+    }
+
+    /// Refuses a rollout whose task is known to stand in another file than the one that was given: a
+    /// line of that would be the target of another task.
+    fn check(&self, given: &Given, place: Place<'_>) -> Result<(), String> {
+        let own = place.dataset.and_then(|name| self.datasets.get(name));
+        match (own, &given.is) {
+            (Some(own), Some(is)) if own.path != *is => Err(format!(
+                "its task is in `{}`, not in `--tasks`; without `--tasks` each rollout has its own",
+                own.path.display()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn dataset(&self, place: Place<'_>) -> Result<&Dataset, String> {
+        if let Some(name) = place.dataset {
+            let unknown = || {
+                format!("the configuration has no dataset `{name}`; name its file with `--tasks`")
+            };
+            return self.datasets.get(name).ok_or_else(unknown);
+        }
+        let is_its = |dataset: &&Dataset| place.agent.is_none_or(|agent| dataset.agent == agent);
+        let mut own = self.datasets.values().filter(is_its);
+        match (own.next(), own.next()) {
+            (Some(dataset), None) => Ok(dataset),
+            _ => {
+                Err("it does not say which dataset its task is of; name that with `--tasks`".into())
+            }
+        }
     }
 }
 
-/// The dataset line in a record's own key.
-pub(super) fn key_line(provenance: &Provenance) -> Option<u64> {
-    provenance.task.as_str().rsplit_once('/')?.1.parse().ok()
+impl Dataset {
+    fn tasks(&self) -> Result<&Mutex<Tasks>, String> {
+        let open = || {
+            let tasks = Tasks::open(&self.path);
+            tasks.map(Mutex::new).map_err(|error| {
+                format!("cannot read the tasks in `{}`: {error}", self.path.display())
+            })
+        };
+        self.tasks.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
 }
 
-/// The tasks file, whose lines are read in any order and in constant memory: the places of every so
+/// A tasks file, whose lines are read in any order and in constant memory: the places of every so
 /// many lines are kept, fewer the longer the file is.
-pub(super) struct Tasks {
+struct Tasks {
     file: BufReader<File>,
     /// Where the lines 0, `stride`, 2 · `stride` … begin.
     places: Vec<u64>,
@@ -78,9 +165,8 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    pub(super) fn open(path: &Path) -> Result<Self, RescoreError> {
-        let read_error = |source| RescoreError::Read { path: path.to_owned(), source };
-        Self::indexed(path, PLACES_MAX).map_err(read_error)
+    fn open(path: &Path) -> io::Result<Self> {
+        Self::indexed(path, PLACES_MAX)
     }
 
     fn indexed(path: &Path, places_max: usize) -> io::Result<Self> {
@@ -111,7 +197,7 @@ impl Tasks {
     }
 
     /// The text of a line, counted from 1.
-    pub(super) fn read(&mut self, line: u64) -> io::Result<Option<String>> {
+    fn read(&mut self, line: u64) -> io::Result<Option<String>> {
         let Some(index) = line.checked_sub(1).filter(|index| *index < self.lines) else {
             return Ok(None);
         };
