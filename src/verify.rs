@@ -21,15 +21,15 @@ Examples:
   rehearsal verify --config mine.yaml --rollouts out/mine.jsonl --failures-only \\
       --output out/rescued.jsonl
 
-A rollout that Rehearsal recorded is scored by its own environment, with the task that its key names;
-one of NeMo Gym's by the environment of its `agent_ref`, or the only one, with the task of its
-`_ng_task_index`, or of its own line. Output rows are in input order. Where the verifier looks at the
-session's state, the recorded tool calls are replayed against a fresh session. An environment that looks
+A rollout that Rehearsal recorded is scored by its own environment, with the task that its key names; \
+one of NeMo Gym's by the environment of its `agent_ref`, or the only one, with the task of its \
+`_ng_task_index`, or of its own line. Output rows are in input order. Where the verifier looks at the \
+session's state, the recorded tool calls are replayed against a fresh session. An environment that looks \
 at what is not recorded refuses, and says why.
 
 Ctrl-C ends early and keeps what is finished; --append goes on from there, after a crash too.
 
-Exit codes: 0, 1 and 2 as everywhere; 3 if rows were left out or their verification failed (the latter
+Exit codes: 0, 1 and 2 as everywhere; 3 if rows were left out or their verification failed (the latter \
 are in <output>_failures.jsonl); 130 if it was interrupted.";
 
 #[derive(Args)]
@@ -145,9 +145,13 @@ impl Verify {
 
 fn print(summary: &RescoreSummary, arguments: &Verify) {
     let RescoreSummary { scored, mean, changed, left_out, failed, kept, passed_over, .. } = summary;
+    let mean = if *scored > 0 { format!(", mean reward {mean:.3}") } else { String::new() };
     say(&format!(
-        "{scored} rollouts scored, mean reward {mean:.3}; {changed} differ from their recorded reward; {left_out} left out"
+        "{scored} rollouts scored{mean}; {changed} differ from their recorded reward; {left_out} left out"
     ));
+    if scored + left_out + kept + passed_over == 0 {
+        say(&format!("`{}` has no rows", arguments.rescore().read_path().display()));
+    }
     if *kept > 0 {
         say(&format!("{kept} were in `{}` already", arguments.output.display()));
     }

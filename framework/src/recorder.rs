@@ -123,7 +123,7 @@ impl RecorderError {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Open { .. } => Some("check the folder and its permissions"),
+            Self::Open { .. } => Some("name a file in a folder that can be written"),
             Self::Write { .. } => Some("make room, then run the same command with `--resume`"),
             Self::Exists { .. } => Some(
                 "continue it with `--resume`, replace it with `--overwrite`, or name another `collect.output`",

@@ -263,10 +263,11 @@ impl Rescoring<'_> {
         self.reader.hold(held);
         let reader = Arc::new(self.reader);
         let runtime = self.runtime;
-        let portions = stream::iter(std::iter::from_fn(|| self.rollouts.next_portion()));
-        let scored = portions.map(|portion| async {
+        let portions = std::iter::from_fn(|| self.rollouts.next_portion().transpose());
+        let scored = stream::iter(portions).map(|portion| async {
+            let portion = portion?;
             let end = portion.end;
-            (end, runtime.score(portion, &reader, &cpu).await)
+            Ok((end, runtime.score(portion, &reader, &cpu).await))
         });
         let scored = scored.buffered(PORTIONS_PER_THREAD * cpu.threads());
         let tally = Tally {
@@ -322,7 +323,7 @@ struct Tally<'a> {
 impl Tally<'_> {
     async fn take_all(
         mut self,
-        mut scored: Pin<&mut impl Stream<Item = (u64, Vec<Row>)>>,
+        mut scored: Pin<&mut impl Stream<Item = io::Result<(u64, Vec<Row>)>>>,
         mut cancelled: Pin<&mut impl Future<Output = ()>>,
         mut hear: impl FnMut(&[Row], u64),
     ) -> Result<RescoreSummary, RescoreError> {
@@ -333,7 +334,11 @@ impl Tally<'_> {
                 next = scored.next() => next.map_or(ControlFlow::Break(false), ControlFlow::Continue),
             };
             let (end, rows) = match next {
-                ControlFlow::Continue(portion) => portion,
+                ControlFlow::Continue(Ok(portion)) => portion,
+                ControlFlow::Continue(Err(source)) => {
+                    self.writer.sync()?;
+                    return Err(RescoreError::Read { path: self.path.to_owned(), source });
+                }
                 ControlFlow::Break(is_cancelled) => {
                     self.summary.cancelled = is_cancelled;
                     break;

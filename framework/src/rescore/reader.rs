@@ -254,7 +254,7 @@ impl Reader {
 
 /// The dataset in the key of a file's first rollout.
 fn first_dataset(rollouts: &Path) -> Option<String> {
-    let first = Rollouts::open(rollouts).ok()?.next_portion()?.rows.into_iter().next()?;
+    let first = Rollouts::open(rollouts).ok()?.next_portion().ok()??.rows.into_iter().next()?;
     let text = first.text.ok()?;
     let recorded: Recorded<'_> = serde_json::from_str(&text).ok()?;
     Origin::of(&recorded, first.line).dataset

@@ -32,7 +32,10 @@ impl Rollouts {
     }
 
     /// The next rows; `None` at the end.
-    pub(super) fn next_portion(&mut self) -> Option<Portion> {
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read any further, at its first row.
+    pub(super) fn next_portion(&mut self) -> io::Result<Option<Portion>> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while rows.len() < ROWS_MAX && bytes < BYTES_ENOUGH {
             let text = match self.0.advance() {
@@ -43,14 +46,13 @@ impl Rollouts {
                     String::from_utf8(text.to_vec()).map_err(|error| error.to_string())
                 }
                 Err(LineError::TooLong) => Err(format!("longer than {LINE_MAX} bytes")),
-                Err(LineError::Read(error)) => {
-                    let line = self.0.number();
-                    tracing::error!("line {line}: cannot read any further: {error}");
-                    break;
-                }
+                // The rows before it are a portion; whoever asks for the next one meets it again.
+                Err(LineError::Read(error)) if rows.is_empty() => return Err(error),
+                Err(LineError::Read(_)) => break,
             };
             rows.push(Text { line: self.0.number(), text });
         }
-        (!rows.is_empty()).then(|| Portion { rows, end: self.0.offset() })
+        let end = self.0.offset();
+        Ok(Some(Portion { rows, end }).filter(|portion| !portion.rows.is_empty()))
     }
 }
