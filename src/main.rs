@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything for people to stderr; progress shows on a terminal only.
 
 mod collect;
+mod new;
 mod profile;
 mod summary;
 mod tree;
@@ -50,6 +51,9 @@ enum Command {
     Config(Sources),
     /// List the kinds of models, environments and agents that configurations can name.
     Kinds,
+    /// Write something new to begin with, ready to compile.
+    #[command(subcommand)]
+    New(new::New),
     /// Score recorded rollouts again, without a model.
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::Verify),
@@ -115,6 +119,7 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Tree(arguments) => tree::show(arguments).await,
+        Command::New(arguments) => new::run(&arguments),
         Command::Completions { shell } => Ok(print_completions(shell)),
     }
 }

@@ -11,6 +11,7 @@ mod embedding;
 mod faults;
 mod judge;
 mod models;
+mod new;
 mod office_data;
 mod order;
 mod outage;
