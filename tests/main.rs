@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod catalog;
+mod commands;
 mod conformance;
 mod cpu;
 mod differential;
