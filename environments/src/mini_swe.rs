@@ -32,7 +32,7 @@
 //! There the agent grades, in the container that the model controlled, on the tree that it left; here
 //! the patch is graded in a fresh copy, and files of the tests and such as `conftest.py` are out of its
 //! reach. Where nothing was handed in, the difference of the tree is the patch; `grade_unsubmitted: false`
-//! turns that off. A patch that was not handed in, and one that does not apply, earn 0. A test that was
+//! turns that off, and without it `rehearsal verify` refuses, since no record holds the tree. A patch that was not handed in, and one that does not apply, earn 0. A test that was
 //! skipped did not pass (there it counts for nothing). A container or tests that cannot be started are
 //! an error of the verifier and no reward (there: 0). Rows whose lists of tests are empty, or text that
 //! is no JSON of a list, are malformed (there: empty lists). Ids of tasks may have capitals. Commands

@@ -5,7 +5,7 @@
 //! Rows go through in portions. Reading them, and writing their records, takes most of the time, so it
 //! is done on the CPU pool, a few portions for each of its threads; verifiers run on the shards. What is
 //! in memory are these portions and bounded indices of the task files, whatever the size of the files;
-//! and, where an output is added to, 16 bytes for each key that it holds.
+//! and, where an output is added to, a hash of 16 bytes for each key that it holds.
 //!
 //! Records go to a [`Recorder`], as those of a collection do: a rollout that could not be verified is
 //! recorded as failed, with its response and what the verifier says about it, and can be scored again.
