@@ -1,7 +1,9 @@
 //! `rehearsal collect`: rollouts over datasets, one JSON line each.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use rehearsal::framework::rollout::Culprit;
 use rehearsal::framework::runtime::check;
 use rehearsal::prelude::*;
 
+use crate::summary::print_environments;
 use crate::{Fatal, Sources, out, progress_bar, say};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -22,8 +25,11 @@ Examples:
   rehearsal collect --config configs/simple_weather.yaml --resume
   rehearsal collect --config mine.yaml --set models.policy.settings.model=my-model
 
-Failed rollouts are tried again, then written to <output>_failures.jsonl; they never become a reward.
-Ctrl-C ends early and keeps what is finished; --resume goes on from there.";
+Failed rollouts are tried again, then written to <output>_failures.jsonl; they never become a reward. \
+Ctrl-C ends early and keeps what is finished; --resume goes on from there, after a crash too.
+
+Exit codes: 0, 1 and 2 as everywhere; 3 if rows were left out or rollouts failed; 130 if it was \
+interrupted.";
 
 #[derive(Args)]
 pub(crate) struct Collect {
@@ -39,17 +45,21 @@ pub(crate) struct Collect {
     #[arg(long)]
     overwrite: bool,
     /// Rollouts per task [default: collect.repeats].
-    #[arg(long, value_name = "N")]
-    repeats: Option<std::num::NonZeroU32>,
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU32>)]
+    repeats: Option<NonZeroU32>,
     /// At most that many tasks of each dataset [default: collect.limit].
-    #[arg(long, value_name = "N")]
-    limit: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroUsize>)]
+    limit: Option<NonZeroUsize>,
     /// Rollouts in flight at a time [default: collect.max_in_flight].
-    #[arg(long, value_name = "N")]
-    max_in_flight: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroUsize>)]
+    max_in_flight: Option<NonZeroUsize>,
     /// Print the closing summary as JSON on stdout.
     #[arg(long)]
     json: bool,
+}
+
+fn at_least_1<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "it must be a whole number of at least 1".to_owned())
 }
 
 pub(crate) async fn run(arguments: Collect) -> Result<ExitCode, Fatal> {
@@ -151,20 +161,9 @@ fn print_summary(summary: &Summary, output: &Path, failures: &Path) {
         summary.scored,
         output.display()
     ));
-    let width = summary.environments.keys().map(String::len).max().unwrap_or(0).max(11);
-    say(&format!("{:width$}  tasks  rollouts   mean    std  pass@k", "environment"));
-    for (name, environment) in &summary.environments {
-        let ks = environment.pass_at.iter().enumerate().map(|(index, share)| (index + 1, share));
-        let pass = ks.filter(|(k, _)| shown(*k, environment.pass_at.len()));
-        let pass = pass.map(|(k, share)| format!("{k}: {share:.3}"));
-        say(&format!(
-            "{name:width$}  {:>5}  {:>8}  {:.3}  {:.3}  {}",
-            environment.tasks,
-            environment.rollouts,
-            environment.mean,
-            environment.standard_deviation,
-            pass.collect::<Vec<_>>().join("  "),
-        ));
+    print_environments(&summary.environments);
+    if summary.scored + summary.kept + summary.failures() + summary.rejected == 0 {
+        say("the datasets have no rows");
     }
     if summary.truncated > 0 {
         say(&format!("{} rollouts were cut short by a limit", summary.truncated));
@@ -175,11 +174,6 @@ fn print_summary(summary: &Summary, output: &Path, failures: &Path) {
     if summary.rejected > 0 {
         say(&format!("{} malformed rows were left out", summary.rejected));
     }
-}
-
-/// Of many values of k, the powers of four and the last are shown.
-fn shown(k: usize, last: usize) -> bool {
-    (k.is_power_of_two() && k.trailing_zeros().is_multiple_of(2)) || k == last
 }
 
 fn no_collect() -> Fatal {

@@ -4,7 +4,10 @@
 
 mod collect;
 mod config;
+mod man;
+mod new;
 mod profile;
+mod summary;
 mod tree;
 mod verify;
 
@@ -40,7 +43,9 @@ Exit codes:
   2    the command line is wrong
   3    it was done, but some rows were left out, some rollouts failed, or something in a
        configuration of NeMo Gym's has no counterpart (`check`, `config --from-nemo`)
-  130  it was interrupted; `collect --resume` goes on from there";
+  130  it was interrupted; `collect --resume` or `verify --append` goes on from there
+
+`rehearsal help COMMAND` says more about each, with examples.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -48,13 +53,18 @@ enum Command {
     #[command(after_help = collect::EXAMPLES)]
     Collect(collect::Collect),
     /// Load a configuration, wire it, and report all problems at once.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(Sources),
     /// Print the configuration that results from all layers, secrets masked; or translate one of NeMo
     /// Gym's.
     #[command(after_help = config::EXAMPLES)]
     Config(config::Configuration),
     /// List the kinds of models, environments and agents that configurations can name.
+    #[command(after_help = KINDS_EXAMPLES)]
     Kinds,
+    /// Write something new to begin with, ready to compile.
+    #[command(subcommand)]
+    New(new::New),
     /// Score recorded rollouts again, without a model.
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::Verify),
@@ -65,14 +75,42 @@ enum Command {
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Tree),
     /// Print a completion script for a shell.
-    #[command(
-        after_help = "Example:\n  rehearsal completions bash > ~/.local/share/bash-completion/completions/rehearsal"
-    )]
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell.
         shell: Shell,
     },
+    /// Print a manual page, or write all of them into a folder.
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::Man),
 }
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  rehearsal check --config configs/quickstart.yaml
+  rehearsal check --config configs/simple_weather.yaml --config configs/models/vllm.yaml
+  rehearsal check --config mine.yaml --set collect.repeats=4
+
+Components are built as for a collection, but no model is asked and no file is written. Where an \
+environment runs code, it says what the machine's sandbox gives.
+
+Exit codes: 0 if the configuration is good; 1 if it is not; 2 if the command line is wrong; 3 if something \
+in a configuration of NeMo Gym's has no counterpart.";
+
+const KINDS_EXAMPLES: &str = "\
+Examples:
+  rehearsal kinds
+  rehearsal kinds | grep ^environments
+
+One kind a line: the section of the configuration, a tab, the kind.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  rehearsal completions bash > ~/.local/share/bash-completion/completions/rehearsal
+  rehearsal completions zsh > ~/.zfunc/_rehearsal
+  rehearsal completions fish > ~/.config/fish/completions/rehearsal.fish
+
+A new shell reads it. Commands, flags, their values and file names are completed.";
 
 /// Where the configuration comes from. Later layers win: files in order, `env.yaml` in the working
 /// directory, variables REHEARSAL__A__B, --set, overrides.
@@ -144,7 +182,9 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Tree(arguments) => tree::show(arguments).await,
+        Command::New(arguments) => new::run(&arguments),
         Command::Completions { shell } => Ok(print_completions(shell)),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 
@@ -267,4 +307,80 @@ fn say(text: &str) {
 /// Prints data. A reader that has seen enough, such as `head`, is no error.
 fn out(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../docs/commands.md");
+
+    fn commands(command: &clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+        let below = below.flat_map(commands);
+        std::iter::once(command.clone()).chain(below).collect()
+    }
+
+    /// The command lines in a text: what follows `rehearsal`, up to a redirection.
+    fn command_lines(text: &str) -> Vec<Vec<String>> {
+        let joined = text.replace("\\\n", " ");
+        let lines = joined.lines().filter_map(|line| {
+            let (before, line) = line.split_once("rehearsal ")?;
+            let is_command = before
+                .trim_start_matches(['$', ' '])
+                .split_whitespace()
+                .all(|word| word.contains('='));
+            is_command.then(|| format!("rehearsal {line}"))
+        });
+        lines.map(|line| words(&line)).collect()
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for c in line.chars().chain([' ']) {
+            match (c, quote) {
+                ('\'' | '"', None) => quote = Some(c),
+                (c, Some(open)) if c == open => quote = None,
+                ('|' | '>' | '&', None) if word.is_empty() => return words,
+                (' ', None) if !word.is_empty() => words.push(std::mem::take(&mut word)),
+                (' ', None) => {}
+                (c, _) => word.push(c),
+            }
+        }
+        words
+    }
+
+    #[track_caller]
+    fn assert_all_parse(text: &str) -> usize {
+        let lines = command_lines(text);
+        for line in &lines {
+            if let Err(error) = Cli::try_parse_from(line) {
+                assert_eq!(error.exit_code(), 0, "{line:?}: {error}");
+            }
+        }
+        lines.len()
+    }
+
+    #[test]
+    fn every_command_says_what_it_is_for_and_gives_examples_that_parse() {
+        let mut root = Cli::command();
+        root.clone().debug_assert();
+        root.build();
+        for command in commands(&root).iter().filter(|command| !command.has_subcommands()) {
+            let name = command.get_display_name().unwrap_or_default();
+            assert!(command.get_about().is_some(), "{name} does not say what it is for");
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(assert_all_parse(&after) > 0, "{name} gives no example");
+        }
+    }
+
+    #[test]
+    fn every_command_is_documented_and_what_the_documentation_types_parses() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let is_there = DOCS.contains(&format!("rehearsal {name}"));
+            assert!(is_there, "docs/commands.md does not say what `rehearsal {name}` is");
+        }
+        assert!(assert_all_parse(DOCS) > 10);
+    }
 }

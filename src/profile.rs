@@ -24,9 +24,11 @@ Examples:
   rehearsal profile out/after.jsonl --against out/before.jsonl
   rehearsal profile out/rollouts.jsonl --format metrics >> metrics.jsonl
 
-Reads what `collect` wrote, and rollouts of NeMo Gym. pass@k, avg-of-k and majority@k are in percent;
-brackets hold 95 % confidence intervals, for which the repeats of a task count as one. Rollouts that
-failed are counted from <rollouts>_failures.jsonl and are in no mean.";
+Reads what `collect` wrote, and rollouts of NeMo Gym. pass@k, avg-of-k and majority@k are in percent; \
+brackets hold 95 % confidence intervals, for which the repeats of a task count as one. Rollouts that \
+failed are counted from <rollouts>_failures.jsonl and are in no mean.
+
+Exit codes: 0, 1 and 2 as everywhere; 3 if malformed lines were left out.";
 
 /// Tasks that changed which are listed, at most, unless the format is for machines.
 const CHANGES_MAX: usize = 20;

@@ -26,7 +26,9 @@ Examples:
   rehearsal tree --address 127.0.0.1:9464
   rehearsal tree --address 127.0.0.1:9464 --json | jq '.endpoints'
 
-The address has no authentication: let the process listen on 127.0.0.1, or where only operators reach.";
+The address has no authentication: let the process listen on 127.0.0.1, or where only operators reach.
+
+Exit codes: 0 if it answered; 1 if nobody or somebody else does; 2 if the command line is wrong.";
 
 /// How long the process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod catalog;
+mod commands;
 mod conformance;
 mod cpu;
 mod differential;
@@ -12,6 +13,7 @@ mod faults;
 mod judge;
 mod models;
 mod nemo;
+mod new;
 mod office_data;
 mod order;
 mod outage;

@@ -1,5 +1,7 @@
 //! `rehearsal verify`: recorded rollouts scored again, each with the task that it belongs to.
 
+mod scale;
+
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -151,12 +153,9 @@ fn lines_that_are_no_rollouts_are_named_and_left_out() {
     folder.write("rollouts.jsonl", &lines.join("\n"));
     let ended = verify(&folder, &[]);
     ended.exits_with(3).says(&["3 rollouts scored", "4 left out"]);
-    for (line, reason) in [
-        (2, "expected value"),
-        (3, "response"),
-        (4, "output"),
-        (6, "the tasks file has no line 99"),
-    ] {
+    for (line, reason) in
+        [(2, "expected value"), (3, "response"), (4, "output"), (6, "`tasks.jsonl` has no line 99")]
+    {
         let place = format!("`rollouts.jsonl` line {line}: ");
         let said = ended.stderr.lines().find(|said| said.contains(&place));
         let said = said.unwrap_or_else(|| panic!("line {line} is not named in:\n{}", ended.stderr));
@@ -204,6 +203,11 @@ impl Meeting {
     }
 }
 
+/// What an embedder can spawn on any tokio runtime.
+fn is_send<F: Future + Send>(future: F) -> F {
+    future
+}
+
 static MEETING: Meeting = Meeting { arrived: Mutex::new(0), changed: Condvar::new() };
 
 /// An environment whose first rows can only be read side by side.
@@ -249,16 +253,18 @@ async fn rows_are_read_on_all_cores_and_progress_counts_rows_and_bytes() {
     let kinds = rehearsal::kinds().environment::<Sociable>();
     let runtime = Runtime::start(config, &kinds).await.unwrap();
     let rescore = Rescore {
-        tasks: folder.path("tasks.jsonl"),
+        tasks: Some(folder.path("tasks.jsonl")),
         rollouts: folder.path("rollouts.jsonl"),
-        output: folder.path("scored.jsonl"),
-        environment: None,
-        overwrite: false,
+        ..Rescore::default()
     };
-    let mut heard = Vec::new();
-    let summary = runtime.rescore(&rescore, |progress| heard.push(progress)).await.unwrap();
+    let (mut heard, records) = (Vec::new(), MemoryRecorder::new());
+    let rescoring = runtime.rescoring(&rescore).unwrap();
+    let hear = |progress| heard.push(progress);
+    let running = rescoring.run(Arc::new(records.clone()), std::future::pending(), hear);
+    let summary = is_send(running).await.unwrap();
     runtime.stop().await;
     assert_eq!((summary.scored, summary.left_out), (ROWS as u64, 0));
+    assert_eq!(records.take().len(), ROWS);
     let bytes_total = folder.length("rollouts.jsonl");
     assert!(heard.len() > 2 && heard.is_sorted_by(|a, b| a.rows < b.rows && a.bytes < b.bytes));
     let all = RescoreProgress { rows: ROWS as u64, bytes: bytes_total, bytes_total };

@@ -43,6 +43,9 @@ impl JsonlRecorder {
     /// # Errors
     /// Fails if the file exists and is neither to be resumed nor replaced, or cannot be written.
     pub fn new(output: &Path, existing: Existing) -> Result<Self, RecorderError> {
+        if output.is_dir() {
+            return Err(open_error(output, io::ErrorKind::IsADirectory.into()));
+        }
         let recorder = Self { output: output.to_owned(), failures: failures_path(output) };
         if let Some(folder) = output.parent() {
             std::fs::create_dir_all(folder).map_err(|error| open_error(folder, error))?;

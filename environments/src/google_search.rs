@@ -38,7 +38,8 @@
 //! - Results and pages are cached, requests are limited in number and time, and those to the search API
 //!   are retried. A page is retried after half a second, not after thirty.
 //! - With `search.on_outage: fail`, a rollout whose searches were not answered fails and is made again;
-//!   there, and by default here, the model reads the error and is scored.
+//!   there, and by default here, the model reads the error and is scored. Since no record says whether
+//!   they were answered, `rehearsal verify` refuses then.
 
 mod address;
 mod api;
@@ -225,6 +226,11 @@ impl Environment for GoogleSearch {
     type Config = Config;
     type Target = Target;
     type Session = Session;
+
+    fn unreproducible(config: &Config) -> Option<&'static str> {
+        let reason = "with `search.on_outage: fail`, a rollout whose searches were not answered is not scored, and that they were not is not recorded";
+        (config.search.on_outage == OnOutage::Fail).then_some(reason)
+    }
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         let on_outage = config.search.on_outage;

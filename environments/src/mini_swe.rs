@@ -32,7 +32,7 @@
 //! There the agent grades, in the container that the model controlled, on the tree that it left; here
 //! the patch is graded in a fresh copy, and files of the tests and such as `conftest.py` are out of its
 //! reach. Where nothing was handed in, the difference of the tree is the patch; `grade_unsubmitted: false`
-//! turns that off. A patch that was not handed in, and one that does not apply, earn 0. A test that was
+//! turns that off, and without it `rehearsal verify` refuses, since no record holds the tree. A patch that was not handed in, and one that does not apply, earn 0. A test that was
 //! skipped did not pass (there it counts for nothing). A container or tests that cannot be started are
 //! an error of the verifier and no reward (there: 0). Rows whose lists of tests are empty, or text that
 //! is no JSON of a list, are malformed (there: empty lists). Ids of tasks may have capitals. Commands
@@ -224,6 +224,11 @@ impl Environment for MiniSwe {
     type Config = Config;
     type Target = Target;
     type Session = Session;
+
+    fn unreproducible(config: &Config) -> Option<&'static str> {
+        let reason = "with `grade_unsubmitted`, what a rollout that handed nothing in has done to its files is graded, and files are not recorded";
+        config.grade_unsubmitted.then_some(reason)
+    }
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
         let source = match (config.backend.engine(), &config.snapshots) {

@@ -22,6 +22,7 @@ use crate::recorder::RecorderError;
 pub(crate) use collector::{Collector, Plan, Report};
 pub use dataset::{Dataset, DatasetError, ReadTarget};
 pub use progress::{Progress, Snapshot};
+pub(crate) use summary::Rewards;
 pub use summary::{EnvironmentSummary, Summary};
 
 /// What to collect.

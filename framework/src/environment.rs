@@ -50,6 +50,14 @@ pub trait Environment: Sized + 'static {
     /// What the verifier looks at, besides the target.
     const EVIDENCE: Evidence = Evidence::Session;
 
+    /// Why a verdict on a recorded rollout may not be the one that the rollout got, if so: the verifier
+    /// looks at something that neither the record holds nor a replay of its tool calls brings back,
+    /// such as files that commands have left. `rehearsal verify` then refuses, unless it is told not to.
+    /// By default there is nothing of the kind.
+    fn unreproducible(_: &Self::Config) -> Option<&'static str> {
+        None
+    }
+
     /// Builds an instance for one shard.
     ///
     /// # Errors

@@ -54,6 +54,7 @@ impl Kinds {
             workers: environment_workers::<E>,
             target: E::target,
             evidence: E::EVIDENCE,
+            unreproducible: |settings| E::unreproducible(&settings.parse().ok()?),
             tools: || Tools::<E>::of_environment().specs(),
         };
         self.environments.insert(E::KIND, kind);
@@ -132,6 +133,8 @@ pub(crate) struct EnvironmentKind {
     pub(crate) workers: fn(&Seat<'_>, &EnvironmentSpec) -> Result<Vec<ChildSpec>, Problems>,
     pub(crate) target: fn(&Row) -> Result<Target, TargetError>,
     pub(crate) evidence: Evidence,
+    /// Why recorded rollouts cannot be scored as they were, if so.
+    pub(crate) unreproducible: fn(&Settings) -> Option<&'static str>,
     pub(crate) tools: fn() -> Option<Box<serde_json::value::RawValue>>,
 }
 

@@ -125,7 +125,8 @@ impl ProfileError {
                 Some("finish the run with `collect --resume`, or allow it with `--allow-partial`")
             }
             Self::Empty { .. } => Some("give a file that `rehearsal collect` wrote"),
-            Self::Read { .. } | Self::NoField { .. } => None,
+            Self::Read { .. } => Some("check the path; it is relative to the working directory"),
+            Self::NoField { .. } => Some("name a field that stands at the top of the records"),
         }
     }
 }

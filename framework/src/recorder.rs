@@ -61,7 +61,7 @@ pub trait Recorder: Send + Sync + 'static {
 }
 
 /// An open recorder.
-pub trait RecordWriter: 'static {
+pub trait RecordWriter: Send + 'static {
     /// Keeps one record. It may stay buffered until the next [`sync`](Self::sync).
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl RecorderError {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Open { .. } => Some("check the folder and its permissions"),
+            Self::Open { .. } => Some("name a file in a folder that can be written"),
             Self::Write { .. } => Some("make room, then run the same command with `--resume`"),
             Self::Exists { .. } => Some(
                 "continue it with `--resume`, replace it with `--overwrite`, or name another `collect.output`",

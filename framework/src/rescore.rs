@@ -1,66 +1,96 @@
-//! Scores recorded rollouts again, without a model: streams tasks and rollouts side by side, replays
-//! tool calls where the verifier looks at the session, and writes rows in input order.
+//! Scores recorded rollouts again, without a model: streams rollouts, pairs each with its task and its
+//! environment, replays tool calls where the verifier looks at the session, and writes rows in input
+//! order.
 //!
 //! Rows go through in portions. Reading them, and writing their records, takes most of the time, so it
 //! is done on the CPU pool, a few portions for each of its threads; verifiers run on the shards. What is
-//! in memory are these portions and a bounded index of the tasks file, whatever the size of the files.
+//! in memory are these portions and bounded indices of the task files, whatever the size of the files;
+//! and, where an output is added to, a hash of 16 bytes for each key that it holds.
 //!
-//! Rollouts that could not be verified go to a file beside the output, with their response and what the
-//! verifier says about it: that file can be scored again.
+//! Records go to a [`Recorder`], as those of a collection do: a rollout that could not be verified is
+//! recorded as failed, with its response and what the verifier says about it, and can be scored again.
 
-mod output;
+mod reader;
 mod rows;
+mod scoring;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use futures_util::{StreamExt, stream};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::collection::ReadTarget;
+use crate::collection::{EnvironmentSummary, Rewards};
 use crate::cpu::CpuPool;
-use crate::environment::Verdict;
-use crate::responses::{CreateParams, Response};
-use crate::rollout::{Failure, Limit, Origin, Rollout, TimingSeconds, Timings};
-use crate::runtime::{Runtime, SubmitError};
-use crate::task::{RolloutKey, Task, TaskId};
-use output::Output;
-use rows::{Portion, Rollouts, Row, Tasks, key_line};
+use crate::recorder::{Kept, Record, RecordWriter, Recorder, RecorderError, failures_path};
+use crate::rollout::Outcome;
+use crate::runtime::Runtime;
+use reader::{Held, Reader};
+use rows::Rollouts;
+use scoring::{Row, Scored};
 
 /// What to score again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rescore {
-    /// Dataset rows.
-    pub tasks: PathBuf,
     /// Rows with a `response`.
     pub rollouts: PathBuf,
-    /// Where scored rows go.
-    pub output: PathBuf,
+    /// Dataset rows, those of all rollouts; by default the datasets that the configuration names, each
+    /// rollout's by its key.
+    pub tasks: Option<PathBuf>,
     /// Whose verifier scores; by default each rollout's own environment, or the only one.
     pub environment: Option<String>,
-    /// Whether an output that exists is replaced.
-    pub overwrite: bool,
+    /// Whether only failed verifications are scored: those in the file of failures beside `rollouts`.
+    pub failures_only: bool,
+    /// Whether environments score that cannot do so from a record alone
+    /// ([`Environment::unreproducible`](crate::environment::Environment::unreproducible)). Their
+    /// verdicts say so in an extra, `unreproducible`.
+    pub allow_unreproducible: bool,
+    /// Whether rewards are summarised for each environment, which keeps those of every task in memory.
+    pub aggregate: bool,
+}
+
+impl Rescore {
+    /// The file that rollouts are read from.
+    pub fn read_path(&self) -> PathBuf {
+        let is_of_failures =
+            self.rollouts.to_str().is_some_and(|path| path.ends_with("_failures.jsonl"));
+        if self.failures_only && !is_of_failures {
+            failures_path(&self.rollouts)
+        } else {
+            self.rollouts.clone()
+        }
+    }
 }
 
 /// What rescoring came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RescoreSummary {
-    /// Rows written.
+    /// The rewards in the output per environment, by name, if they were to be summarised.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: BTreeMap<String, EnvironmentSummary>,
+    /// Rows that this run scored.
     pub scored: u64,
-    /// Rows that could not be scored and are not in the output.
-    pub left_out: u64,
-    /// Those of them whose verification failed; they are in the file of failures.
-    pub failed: u64,
-    /// Mean reward.
+    /// Their mean reward.
     pub mean: f64,
     /// Rows whose reward is not the one that was recorded.
     pub changed: u64,
+    /// Rows that could not be scored and are not in the output.
+    pub left_out: u64,
+    /// Those of them whose verification failed; they are recorded as failures.
+    pub failed: u64,
+    /// Rows whose key the output held already.
+    pub kept: u64,
+    /// Rows that are no failed verification, where only such are scored.
+    pub passed_over: u64,
+    /// Whether it was ended early.
+    pub cancelled: bool,
 }
 
 /// Why rescoring ended.
@@ -75,14 +105,19 @@ pub enum RescoreError {
         /// Why.
         source: io::Error,
     },
-    /// The output cannot be written.
-    #[error("cannot write `{}`: {source}", path.display())]
-    Write {
-        /// The file.
+    /// There is no file of failures.
+    #[error("there are no failures of `{}`: cannot read `{}`: {source}", rollouts.display(), path.display())]
+    NoFailures {
+        /// The rollouts.
+        rollouts: PathBuf,
+        /// Where their failures would be.
         path: PathBuf,
-        /// Why.
+        /// Why they cannot be read.
         source: io::Error,
     },
+    /// The output cannot be opened or written.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
     /// A file that is read is also to be written, or removed.
     #[error("`{}` is read, and would be written", path.display())]
     ReadAndWritten {
@@ -97,11 +132,16 @@ pub enum RescoreError {
         /// The names there are.
         known: Vec<String>,
     },
-    /// Nobody said which environment scores.
-    #[error("the configuration has {count} environments, and rollouts do not say whose they are")]
-    WhichEnvironment {
-        /// How many there are.
-        count: usize,
+    /// There is nowhere to look for tasks.
+    #[error("no tasks are given, and the configuration names no dataset")]
+    NoTasks,
+    /// The environment cannot score from a record alone.
+    #[error("environment `{environment}` cannot score recorded rollouts as they were: {reason}")]
+    Unreproducible {
+        /// Its name.
+        environment: String,
+        /// What it looks at that is not recorded.
+        reason: &'static str,
     },
 }
 
@@ -110,17 +150,32 @@ impl RescoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Read { .. } => Some("check the path; it is relative to the working directory"),
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-                Some("replace it with `--overwrite`, or name another `--output`")
+            Self::NoFailures { .. } => Some(
+                "name the rollouts that have failures beside them, in `<rollouts>_failures.jsonl`; without that file none failed",
+            ),
+            Self::Recorder(RecorderError::Exists { .. }) => Some(
+                "add to it with `--append`, replace it with `--overwrite`, or name another `--output`",
+            ),
+            Self::Recorder(RecorderError::Write { .. }) => {
+                Some("make room, then run the same command with `--append`")
             }
-            Self::Write { .. } => None,
+            Self::Recorder(RecorderError::InUse { .. }) => {
+                Some("wait for it to end, or name another `--output`")
+            }
+            Self::Recorder(RecorderError::NotARecord { .. }) => {
+                Some("`--append` adds to a file that `rehearsal verify` or `collect` wrote")
+            }
+            Self::Recorder(error) => error.hint(),
             Self::ReadAndWritten { .. } => Some(
                 "name another `--output`; failed verifications go to `<output>_failures.jsonl`",
             ),
             Self::UnknownEnvironment { .. } => {
                 Some("`--environment` takes a name of `environments`")
             }
-            Self::WhichEnvironment { .. } => Some("name it with `--environment`"),
+            Self::NoTasks => Some("name the dataset with `--tasks`"),
+            Self::Unreproducible { .. } => Some(
+                "change that setting, or score all the same with `--allow-unreproducible`, which marks the rows",
+            ),
         }
     }
 }
@@ -128,7 +183,7 @@ impl RescoreError {
 /// How far rescoring has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RescoreProgress {
-    /// Rows that have been through, scored or left out.
+    /// Rows that have been through, scored or not.
     pub rows: u64,
     /// Bytes of the rollouts file that have been through.
     pub bytes: u64,
@@ -138,273 +193,207 @@ pub struct RescoreProgress {
 
 /// Portions under way for each thread of the CPU pool.
 const PORTIONS_PER_THREAD: usize = 2;
-/// How long scoring one row may take.
-const TIMEOUT: Duration = Duration::from_secs(600);
+/// How often what is written is made durable.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A recorded rollout, as far as scoring needs it.
-#[derive(Deserialize)]
-struct Recorded {
-    response: Box<RawValue>,
-    reward: Option<f64>,
-    rehearsal: Option<Provenance>,
-    responses_create_params: Option<Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
-struct Provenance {
-    task: TaskId,
-    #[serde(default)]
-    repeat: u32,
-    environment: Option<String>,
-    agent: Option<String>,
-    attempt: Option<u32>,
-    limit: Option<Limit>,
-    steps: Option<u32>,
-    timings: Option<TimingSeconds>,
-}
-
-/// What is needed to read rows, on whichever thread.
-struct Reader {
-    /// Whose verifier scores: the named environment, else the rollout's own, else the only one.
-    named: Option<String>,
-    only: Option<String>,
-    targets: BTreeMap<String, ReadTarget>,
-    tasks: Mutex<Tasks>,
-}
-
-/// A rollout and its task, ready to be scored.
-struct Prepared {
-    environment: String,
-    task: Arc<Task>,
-    response: Arc<Response>,
-    /// What the model was asked with, if the task has no prompt of its own.
-    params: Option<Arc<CreateParams>>,
-    reward: Option<f64>,
-    provenance: Option<Provenance>,
-}
-
-/// What became of a row, or why it cannot be read.
-type Outcome<T> = (u64, Result<T, String>);
-
-/// A row as it is written.
-enum Written {
-    Scored(Scored),
-    Failed { record: String, reason: String },
-}
-
-/// A rollout, and what its verifier says.
-type Verified = (Prepared, Result<Verdict, Failure>);
-
-struct Scored {
-    record: String,
-    reward: f64,
-    is_changed: bool,
+/// Rescoring that is ready to run: its inputs are there, and its environments can do it.
+pub struct Rescoring<'a> {
+    runtime: &'a Runtime,
+    rollouts: Rollouts,
+    reader: Reader,
+    path: PathBuf,
+    bytes_total: u64,
+    aggregate: bool,
 }
 
 impl Runtime {
-    /// Scores recorded rollouts again; `done` hears how far it has come.
+    /// Prepares to score recorded rollouts again. Nothing is written yet.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read, or the environment that is to score does not exist or cannot.
+    pub fn rescoring(&self, rescore: &Rescore) -> Result<Rescoring<'_>, RescoreError> {
+        let path = rescore.read_path();
+        let unread = |source| match &path {
+            path if *path == rescore.rollouts => RescoreError::Read { path: path.clone(), source },
+            path => RescoreError::NoFailures {
+                rollouts: rescore.rollouts.clone(),
+                path: path.clone(),
+                source,
+            },
+        };
+        let rollouts = Rollouts::open(&path).map_err(unread)?;
+        let reader = Reader::new(self, rescore, &path)?;
+        let bytes_total = std::fs::metadata(&path).map_or(0, |file| file.len());
+        let aggregate = rescore.aggregate;
+        Ok(Rescoring { runtime: self, rollouts, reader, path, bytes_total, aggregate })
+    }
+}
+
+impl Rescoring<'_> {
+    /// Checks that an output, and the failures beside it, are none of the files that are read.
+    ///
+    /// # Errors
+    /// Fails with [`RescoreError::ReadAndWritten`] if one is.
+    pub fn check_output(&self, output: &Path) -> Result<(), RescoreError> {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let outputs = [real(output), real(&failures_path(output))];
+        let inputs = std::iter::once(self.path.as_path()).chain(self.reader.tasks.paths());
+        let mut inputs = inputs.filter(|path| real(path).is_some());
+        match inputs.find(|path| outputs.contains(&real(path))) {
+            Some(path) => Err(RescoreError::ReadAndWritten { path: path.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Scores the rollouts that the recorder does not hold yet, until all are through or `cancelled`
+    /// is over; `done` hears how far it has come.
     ///
     /// Rows that cannot be scored are reported with their line and left out.
     ///
     /// # Errors
     /// See [`RescoreError`].
-    pub async fn rescore(
-        &self,
-        rescore: &Rescore,
+    pub async fn run(
+        mut self,
+        recorder: Arc<dyn Recorder>,
+        cancelled: impl Future<Output = ()>,
         mut done: impl FnMut(RescoreProgress),
     ) -> Result<RescoreSummary, RescoreError> {
-        let mut rollouts = Rollouts::open(&rescore.rollouts)?;
-        let reader = Arc::new(self.reader(rescore)?);
-        let inputs = [&rescore.tasks, &rescore.rollouts];
-        let mut output = Output::create(&rescore.output, rescore.overwrite, inputs)?;
-        let cpu = self.cpu("rescore");
-        let bytes_total = std::fs::metadata(&rescore.rollouts).map_or(0, |file| file.len());
-        let mut progress = RescoreProgress { bytes_total, ..RescoreProgress::default() };
-        let portions = stream::iter(std::iter::from_fn(|| rollouts.next_portion()));
-        let scored = portions.map(|portion| async {
+        let cpu = self.runtime.cpu("rescore");
+        let (held, rewards) = self.read_kept(recorder.clone(), &cpu).await?;
+        self.reader.hold(held);
+        let reader = Arc::new(self.reader);
+        let runtime = self.runtime;
+        let portions = std::iter::from_fn(|| self.rollouts.next_portion().transpose());
+        let scored = stream::iter(portions).map(|portion| async {
+            let portion = portion?;
             let end = portion.end;
-            (end, self.score(portion, &reader, &cpu).await)
+            Ok((end, runtime.score(portion, &reader, &cpu).await))
         });
-        let mut scored = scored.buffered(PORTIONS_PER_THREAD * cpu.threads());
-        let mut summary = RescoreSummary::default();
-        while let Some((end, rows)) = scored.next().await {
+        let scored = scored.buffered(PORTIONS_PER_THREAD * cpu.threads());
+        let tally = Tally {
+            path: &self.path,
+            reader: &reader,
+            writer: recorder.open()?,
+            synced: Instant::now(),
+            rewards: self.aggregate.then_some(rewards),
+            summary: RescoreSummary::default(),
+        };
+        let mut progress =
+            RescoreProgress { bytes_total: self.bytes_total, ..RescoreProgress::default() };
+        let (scored, cancelled) = (pin!(scored), pin!(cancelled));
+        let hear = |rows: &[Row], end| {
             progress.rows += rows.len() as u64;
             progress.bytes = end;
-            for (line, row) in rows {
-                let reason = match row {
-                    Ok(Written::Scored(scored)) => {
-                        output.scored(&scored.record)?;
-                        summary.count(&scored);
-                        continue;
-                    }
-                    Ok(Written::Failed { record, reason }) => {
-                        output.failed(&record)?;
-                        summary.failed += 1;
-                        reason
-                    }
-                    Err(reason) => reason,
-                };
-                summary.left_out += 1;
-                let path = rescore.rollouts.display();
-                tracing::warn!("`{path}` line {line}: {reason}; the row is left out");
-            }
             done(progress);
-        }
-        output.flush()?;
-        Ok(summary)
+        };
+        tally.take_all(scored, cancelled, hear).await
     }
 
-    fn reader(&self, rescore: &Rescore) -> Result<Reader, RescoreError> {
-        let environments = &self.config().environments;
-        let named = rescore.environment.clone();
-        if let Some(name) = named.clone().filter(|name| !environments.contains_key(name)) {
-            let known = environments.keys().cloned().collect();
-            return Err(RescoreError::UnknownEnvironment { name, known });
-        }
-        let only = environments.keys().next().filter(|_| environments.len() == 1).cloned();
-        let tasks = Mutex::new(Tasks::open(&rescore.tasks)?);
-        Ok(Reader { named, only, targets: self.targets(), tasks })
-    }
-
-    /// Scores a portion: read and written on the CPU pool, verified on the shards.
-    async fn score(
+    /// Learns what the recorder holds already.
+    async fn read_kept(
         &self,
-        portion: Portion,
-        reader: &Arc<Reader>,
+        recorder: Arc<dyn Recorder>,
         cpu: &CpuPool,
-    ) -> Vec<Outcome<Written>> {
-        let reader = reader.clone();
-        let read =
-            move |row: Row| (row.line, row.text.and_then(|text| reader.read(row.line, &text)));
-        let prepared =
-            cpu.run(move || portion.rows.into_iter().map(read).collect::<Vec<_>>()).await;
-        let verified = prepared.into_iter().map(|(line, prepared)| async move {
-            let verified = match prepared {
-                Ok(prepared) => self.verify_prepared(prepared).await,
-                Err(reason) => Err(reason),
+    ) -> Result<(Held, Rewards), RecorderError> {
+        let aggregate = self.aggregate;
+        let read = move || {
+            let (mut held, mut rewards) = (Held::default(), Rewards::default());
+            let visited = recorder.kept(&mut |Kept { key, environment, reward }| {
+                held.insert(&key);
+                if aggregate {
+                    rewards.add(&environment, &key, reward, u32::MAX);
+                }
+            });
+            visited.map(|()| (held, rewards))
+        };
+        cpu.run(read).await
+    }
+}
+
+/// Takes scored rows in their order: writes and counts them.
+struct Tally<'a> {
+    path: &'a Path,
+    reader: &'a Reader,
+    writer: Box<dyn RecordWriter>,
+    synced: Instant,
+    rewards: Option<Rewards>,
+    summary: RescoreSummary,
+}
+
+impl Tally<'_> {
+    async fn take_all(
+        mut self,
+        mut scored: Pin<&mut impl Stream<Item = io::Result<(u64, Vec<Row>)>>>,
+        mut cancelled: Pin<&mut impl Future<Output = ()>>,
+        mut hear: impl FnMut(&[Row], u64),
+    ) -> Result<RescoreSummary, RescoreError> {
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = &mut cancelled => ControlFlow::Break(true),
+                next = scored.next() => next.map_or(ControlFlow::Break(false), ControlFlow::Continue),
             };
-            (line, verified)
-        });
-        let verified = join_all(verified).await;
-        let write = |(line, verified): Outcome<Verified>| {
-            (line, verified.map(|(prepared, verdict)| prepared.written(verdict)))
-        };
-        cpu.run(move || verified.into_iter().map(write).collect()).await
-    }
-
-    async fn verify_prepared(&self, prepared: Prepared) -> Result<Verified, String> {
-        let Prepared { environment, task, response, .. } = &prepared;
-        let deadline = Instant::now() + TIMEOUT;
-        match self.verify(environment, task, response, deadline).await {
-            Ok(verdict) => Ok((prepared, Ok(verdict))),
-            Err(SubmitError::Failed(failure)) => Ok((prepared, Err(failure))),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-impl RescoreSummary {
-    fn count(&mut self, scored: &Scored) {
-        self.scored += 1;
-        self.changed += u64::from(scored.is_changed);
-        self.mean += (scored.reward - self.mean) / self.scored as f64;
-    }
-}
-
-impl Reader {
-    fn read(&self, line: u64, rollout: &str) -> Result<Prepared, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let recorded: Recorded = serde_json::from_str(rollout).map_err(|error| text(&error))?;
-        let response = Response::parse(recorded.response.get()).map_err(|error| text(&error))?;
-        let environment = self.environment(recorded.rehearsal.as_ref())?;
-        let task = self.task(line, recorded.rehearsal.as_ref(), environment)?;
-        let asked = recorded.responses_create_params.as_ref();
-        let asked = asked.and_then(|params| CreateParams::parse(params.get()).ok());
-        let has_prompt = !task.params.input().is_empty();
-        if let Some(asked) = asked.as_ref().filter(|_| has_prompt) {
-            warn_if_prompts_differ(line, asked, &task);
-        }
-        Ok(Prepared {
-            environment: environment.to_owned(),
-            task: Arc::new(task),
-            response: Arc::new(response),
-            params: asked.filter(|_| !has_prompt).map(Arc::new),
-            reward: recorded.reward,
-            provenance: recorded.rehearsal,
-        })
-    }
-
-    fn environment<'a>(&'a self, known: Option<&'a Provenance>) -> Result<&'a str, String> {
-        let own = known.and_then(|known| known.environment.as_deref());
-        self.named
-            .as_deref()
-            .or(own)
-            .or(self.only.as_deref())
-            .ok_or_else(|| RescoreError::WhichEnvironment { count: self.targets.len() }.to_string())
-    }
-
-    /// The task of a rollout: by its own key, or the one of the same line.
-    fn task(
-        &self,
-        line: u64,
-        known: Option<&Provenance>,
-        environment: &str,
-    ) -> Result<Task, String> {
-        let line = known.and_then(key_line).unwrap_or(line);
-        let row = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).read(line);
-        let row = row.map_err(|error| error.to_string())?;
-        let row = row.ok_or_else(|| format!("the tasks file has no line {line}"))?;
-        let row = crate::task::Row::parse(&row).map_err(|error| error.to_string())?;
-        let target = self.targets.get(environment);
-        let target = target.ok_or_else(|| format!("there is no environment `{environment}`"))?;
-        let target = target(&row).map_err(|error| error.to_string())?;
-        let id = known.map(|known| known.task.clone());
-        Ok(Task::new(id.unwrap_or_else(|| TaskId::of_row("rescored", "tasks", line)), row, target))
-    }
-}
-
-impl Prepared {
-    fn written(self, verdict: Result<Verdict, Failure>) -> Written {
-        let Self { environment, task, response, params, reward, provenance } = self;
-        let known = provenance.as_ref();
-        let repeat = known.map_or(0, |known| known.repeat);
-        let key = RolloutKey { task: task.id.clone(), repeat };
-        let origin = Origin {
-            key: &key,
-            agent: known.and_then(|known| known.agent.as_deref()).unwrap_or("rescored"),
-            environment: &environment,
-            attempt: known.and_then(|known| known.attempt).unwrap_or(1),
-        };
-        let verdict = match verdict {
-            Ok(verdict) => verdict,
-            Err(failure) => {
-                let reason = failure.to_string();
-                let failure = Failure { response: Some(response), ..failure };
-                let record = origin.failure_record(&task, &failure);
-                return Written::Failed { record, reason };
+            let (end, rows) = match next {
+                ControlFlow::Continue(Ok(portion)) => portion,
+                ControlFlow::Continue(Err(source)) => {
+                    self.writer.sync()?;
+                    return Err(RescoreError::Read { path: self.path.to_owned(), source });
+                }
+                ControlFlow::Break(is_cancelled) => {
+                    self.summary.cancelled = is_cancelled;
+                    break;
+                }
+            };
+            hear(&rows, end);
+            rows.into_iter().try_for_each(|row| self.take(row))?;
+            if self.synced.elapsed() > SYNC_INTERVAL {
+                self.writer.sync()?;
+                self.synced = Instant::now();
             }
-        };
-        let scored = verdict.reward.get();
-        let timings = known.and_then(|known| known.timings);
-        let rollout = Rollout {
-            response,
-            params,
-            verdict,
-            truncated: known.and_then(|known| known.limit),
-            steps: known.and_then(|known| known.steps).unwrap_or(0),
-            timings: timings.map_or_else(Timings::default, Timings::from),
-        };
-        let record = origin.record(&task, &rollout);
-        let is_changed = reward.is_some_and(|recorded| recorded != scored);
-        Written::Scored(Scored { record, reward: scored, is_changed })
+        }
+        self.writer.sync()?;
+        let environments = self.rewards.map(Rewards::summarise).unwrap_or_default();
+        Ok(RescoreSummary { environments, ..self.summary })
     }
-}
 
-/// Says so when a rollout stands beside a task with another prompt. It is no error: NeMo Gym
-/// normalises the prompts that it records.
-fn warn_if_prompts_differ(line: u64, asked: &CreateParams, task: &Task) {
-    let last = |items: &[crate::responses::Item]| items.last().map(crate::responses::Item::text);
-    if last(asked.input()) != last(task.params.input()) {
-        tracing::warn!("line {line}: the rollout's prompt is not the prompt of its task");
+    fn take(&mut self, row: Row) -> Result<(), RescoreError> {
+        let (line, reason) = match row {
+            Row::Held => {
+                self.summary.kept += 1;
+                return Ok(());
+            }
+            Row::PassedOver => {
+                self.summary.passed_over += 1;
+                return Ok(());
+            }
+            Row::Scored(scored) => return self.scored(scored),
+            Row::Failed { line, key, record, reason } => {
+                self.writer.write(Record { key, outcome: Outcome::Failed, line: record })?;
+                self.summary.failed += 1;
+                (line, reason)
+            }
+            Row::LeftOut { line, reason } => (line, reason),
+        };
+        self.summary.left_out += 1;
+        let path = self.path.display();
+        tracing::warn!("`{path}` line {line}: {reason}; the row is left out");
+        Ok(())
+    }
+
+    fn scored(&mut self, scored: Scored) -> Result<(), RescoreError> {
+        let Scored { key, environment, outcome, record, reward, is_changed } = scored;
+        if !self.reader.claim(&key) {
+            self.summary.kept += 1;
+            return Ok(());
+        }
+        if let Some(rewards) = &mut self.rewards {
+            rewards.add(&environment, &key, reward, u32::MAX);
+        }
+        self.writer.write(Record { key, outcome, line: record })?;
+        let summary = &mut self.summary;
+        summary.scored += 1;
+        summary.changed += u64::from(is_changed);
+        summary.mean += (reward - summary.mean) / summary.scored as f64;
+        Ok(())
     }
 }

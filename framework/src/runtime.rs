@@ -13,6 +13,7 @@
 //! └── services/…       one_for_one    an embedder's own actors, each under a supervisor of its own
 //! ```
 
+mod collecting;
 mod components;
 mod status;
 
@@ -20,31 +21,26 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::collection::{
-    CollectError, Collection, Collector, Plan, Progress, ReadTarget, Report, Source, Summary,
-    WiredSource,
-};
+use crate::collection::{CollectError, Collection, ReadTarget};
 use crate::config::{Config, Problems, Warning};
 use crate::cpu::CpuPool;
 use crate::dispatch::{Finished, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
 use crate::kinds::Kinds;
 use crate::metrics::{Exporter, ExporterError};
-use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
 use crate::shards::{Shards, SideArbiter};
 use crate::supervision::{
-    ActorRef, ChildError, ChildSpec, Exit, Intensity, Placement, Restart, Shutdown, StartFailure,
-    Strategy, Supervisor, SupervisorHandle, SupervisorSpec, TreeNode,
+    ChildError, ChildSpec, Exit, Placement, Restart, StartFailure, Supervisor, SupervisorHandle,
+    SupervisorSpec, TreeNode,
 };
 use crate::task::{Row, RowError, Task, TaskId};
 use crate::wiring::Facilities;
-use components::{Components, RESTART_DELAYS, RunningAgent, RunningEnvironment, shards_of};
+use components::{Components, RunningAgent, RunningEnvironment, shards_of};
 pub use status::Status;
 use status::{Observatory, View, pages};
 
@@ -243,7 +239,8 @@ impl Runtime {
     }
 
     /// Scores a recorded trajectory in a fresh session. Where the verifier looks at the session,
-    /// the recorded tool calls are run again first.
+    /// the recorded tool calls are run again first. Whether that is the verdict that it got, the
+    /// environment says ([`Environment::unreproducible`](crate::environment::Environment)).
     ///
     /// # Errors
     /// Fails if there is no such environment, or it could not do its work.
@@ -276,6 +273,14 @@ impl Runtime {
         self.environments.iter().map(target).collect()
     }
 
+    /// Environments that cannot score recorded rollouts as they were, and why.
+    pub(crate) fn unreproducible(&self) -> BTreeMap<String, &'static str> {
+        let reason = |(name, running): (&String, &RunningEnvironment)| {
+            running.unreproducible.map(|reason| (name.clone(), reason))
+        };
+        self.environments.iter().filter_map(reason).collect()
+    }
+
     /// A door to the CPU pool for work of the runtime itself.
     pub(crate) fn cpu(&self, name: &str) -> CpuPool {
         self.facilities.cpu.door(name)
@@ -299,74 +304,6 @@ impl Runtime {
         Collection::from_config(&self.config)
     }
 
-    /// Runs a collection to its end.
-    ///
-    /// Progress can be followed, and the collection ended early, through `progress`.
-    ///
-    /// # Errors
-    /// See [`CollectError`]. What was recorded stays, and can be resumed.
-    pub async fn collect(
-        &self,
-        collection: Collection,
-        recorder: Arc<dyn Recorder>,
-        progress: Arc<Progress>,
-    ) -> Result<Summary, CollectError> {
-        let sources = self.wire(&collection)?;
-        let recorder_actor = ActorRef::new("collection/recorder", RECORDER_MAILBOX);
-        let (report, result) = Report::new();
-        let sync_interval = collection.sync_interval;
-        let plan = Arc::new(Plan {
-            collection,
-            sources,
-            recorder: recorder.clone(),
-            append: recorder_actor.handle::<Append>(),
-            sync: recorder_actor.handle::<MakeDurable>(),
-            progress,
-            report,
-        });
-        let beside = || self.shards.beside().map_err(gave_up);
-        let places = [beside()?, beside()?];
-        let [recorder_place, collector_place] = places.each_ref().map(SideArbiter::placement);
-        let shutdown = Shutdown::Within(self.config.runtime.shutdown_timeout.duration());
-        let recorder_child =
-            ChildSpec::actor(&recorder_actor, "recorder", recorder_place, move || {
-                RecorderActor::open(&recorder, sync_interval)
-            });
-        let recorder_child = recorder_child.shutdown(shutdown);
-        let collector = ActorRef::new("collection/collector", 1);
-        let collector_child =
-            ChildSpec::actor(&collector, "collector", collector_place, move || {
-                Ok(Collector::new(&plan))
-            });
-        let collector_child = collector_child.restart(Restart::Transient).shutdown(shutdown);
-        let children = [recorder_child, collector_child];
-        let supervisor = ChildSpec::supervisor("collection", move || {
-            let spec = SupervisorSpec::new("collection").strategy(Strategy::RestForOne);
-            spec.intensity(TOLERANCE).backoff(RESTART_DELAYS).children(children.clone())
-        });
-        // Temporary: one that gives up takes its report along, which is how we hear of it.
-        let supervisor = supervisor.restart(Restart::Temporary);
-        self.root.start_child(supervisor).await.map_err(gave_up)?;
-        let collecting = Collecting { runtime: self, places: Some(places) };
-        let result = result.await;
-        collecting.end().await;
-        result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
-    }
-
-    fn wire(&self, collection: &Collection) -> Result<Vec<WiredSource>, CollectError> {
-        let wire = |source: &Source| {
-            let Ok(agent) = self.agent(&source.agent) else {
-                let reason = format!("there is no agent `{}`", source.agent);
-                return Err(CollectError::Nothing { reason });
-            };
-            let RunningAgent { dispatcher, read_target, rollout_timeout } = agent.clone();
-            let timeout = rollout_timeout.unwrap_or(collection.policy.timeout);
-            let policy = RolloutPolicy { timeout, ..collection.policy };
-            Ok(WiredSource { source: source.clone(), dispatcher, read_target, policy })
-        };
-        collection.sources.iter().map(wire).collect()
-    }
-
     /// Stops everything in the reverse of its order of start, each part within its deadline.
     pub async fn stop(mut self) {
         self.root.shutdown().await;
@@ -384,46 +321,6 @@ impl Drop for Runtime {
             control.shutdown_background();
         }
     }
-}
-
-/// A collection under way. Dropped, because nobody waits for it any more, it ends by itself.
-struct Collecting<'a> {
-    runtime: &'a Runtime,
-    /// Where its actors live; taken when it ends.
-    places: Option<[SideArbiter; 2]>,
-}
-
-impl Collecting<'_> {
-    async fn end(mut self) {
-        let places = self.places.take();
-        // One that is gone already is what we want.
-        let _ = self.runtime.root.terminate_child("collection").await;
-        drop(places);
-    }
-}
-
-impl Drop for Collecting<'_> {
-    fn drop(&mut self) {
-        let (root, places) = (self.runtime.root.clone(), self.places.take());
-        if let (Some(control), Some(places)) = (&self.runtime.control, places) {
-            control.spawn(async move {
-                let _ = root.terminate_child("collection").await;
-                drop(places);
-            });
-        }
-    }
-}
-
-/// How often the recorder and the collector together may fail before a collection ends. Each failure
-/// costs what is in flight, so a few in a night are no reason to end it. The period is longer than ten
-/// starts in a row may take, so that one which never starts does not go on for ever.
-const TOLERANCE: Intensity = Intensity { max_restarts: 10, period: Duration::from_secs(10 * 60) };
-
-/// Records that may wait for the recorder.
-const RECORDER_MAILBOX: usize = 4096;
-
-fn gave_up(reason: impl std::fmt::Display) -> CollectError {
-    CollectError::GaveUp { reason: reason.to_string() }
 }
 
 /// Why a single rollout came to nothing.

@@ -205,7 +205,9 @@ fn every_subcommand_has_help_and_a_wrong_command_line_exits_with_2() {
     for code in ["0 ", "1 ", "2 ", "3 ", "130 "] {
         assert!(help.stdout.contains(&format!("\n  {code}")), "exit code {code} is undocumented");
     }
-    for command in ["collect", "check", "config", "kinds", "verify", "completions"] {
+    for command in
+        ["collect", "check", "config", "kinds", "verify", "new", "tree", "completions", "man"]
+    {
         assert!(help.stdout.contains(command), "{command} is not listed");
         let help = folder.run(&[command, "--help"]);
         help.exits_with(0);

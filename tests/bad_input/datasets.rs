@@ -74,7 +74,7 @@ fn a_dataset_that_does_not_exist_is_named_before_anything_starts() {
     let folder = Folder::new();
     folder.write("config.yaml", COUNTER);
     let ended = folder.run(&COLLECT);
-    ended.exits_with(1).says(&["agents.solver.datasets", "`tasks.jsonl` does not exist"]);
+    ended.exits_with(1).says(&["agents.solver.datasets", "there is no file `tasks.jsonl`"]);
     assert_eq!(folder.length("out.jsonl"), 0);
 }
 

@@ -356,8 +356,11 @@ fn the_keys_of_the_collector_become_a_collection() {
     assert_eq!(datasets[1].path.to_str(), Some("rows.jsonl"));
     assert_eq!(config.check(&rehearsal::kinds().names()).unwrap().len(), 1);
 
-    let unknown =
-        ["+agent_name=simple_weather_agent", "+input_jsonl_fpath=rows.jsonl", "+output_jsonl_fpath=o"];
+    let unknown = [
+        "+agent_name=simple_weather_agent",
+        "+input_jsonl_fpath=rows.jsonl",
+        "+output_jsonl_fpath=o",
+    ];
     let config = load(&folder, &["weather.yaml", "model.yaml"], &unknown);
     let problems = config.check(&rehearsal::kinds().names()).unwrap_err().to_string();
     assert_eq!(

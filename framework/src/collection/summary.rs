@@ -85,7 +85,9 @@ impl Rewards {
 
     pub(crate) fn summarise(self) -> BTreeMap<String, EnvironmentSummary> {
         let summarise = |(name, mut groups): (String, Groups)| {
-            for group in groups.open.into_values() {
+            // In their order, so that the same rewards come to the same numbers to the last digit.
+            let open: BTreeMap<_, _> = groups.open.into_iter().collect();
+            for group in open.into_values() {
                 groups.closed.add(&in_order(group));
             }
             (name, groups.closed.summarise())

@@ -395,10 +395,10 @@ runtime: { heartbeat: 0, session_idle_timeout: 0, start_timeout: 0, hang_after: 
             let at = COMPONENTS.find("datasets").unwrap();
             format!("{}{more} }} }}\n{collect}", &COMPONENTS[..at])
         };
-        let warning = "a.yaml:3: `agents.solver.datasets.1.path`: file `b.jsonl` does not exist; this run does not read it";
+        let warning = "a.yaml:3: `agents.solver.datasets.1.path`: there is no file `b.jsonl`; this run does not read it";
         assert_eq!(check(&with("")).unwrap(), [warning]);
         assert_eq!(check(&with("collect: { output: o, dataset: a }")).unwrap(), [warning]);
-        let problem = ["a.yaml:3: `agents.solver.datasets.1.path`: file `b.jsonl` does not exist"];
+        let problem = ["a.yaml:3: `agents.solver.datasets.1.path`: there is no file `b.jsonl`"];
         assert_eq!(problems(&with("collect: { output: o }")), problem);
         assert_eq!(problems(&with("collect: { output: o, dataset: b }")), problem);
     }

@@ -130,7 +130,7 @@ pub enum Fault {
     #[error("no {what} is named `{name}`{}", suggestion(nearest))]
     UnknownName { what: &'static str, name: String, nearest: Option<String>, known: Vec<String> },
     /// A dataset that is to be read and does not exist.
-    #[error("file `{path}` does not exist{}", had_from(from))]
+    #[error("there is no file `{path}`{}", had_from(from))]
     MissingFile { path: String, from: Option<String> },
     /// Two datasets of one agent under one name.
     #[error("another dataset of this agent is named `{name}` too")]
@@ -165,7 +165,23 @@ impl Fault {
     /// What the reader can do about it, where that is not plain from the message.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreadable { .. } => Some("check the path and its permissions".to_owned()),
+            Self::Unreadable { .. } => Some(
+                "name a YAML file that can be read; relative paths start at the working directory"
+                    .to_owned(),
+            ),
+            Self::Syntax { .. } => Some(
+                "close every bracket and quote, indent with spaces, and quote a text that begins with a sign"
+                    .to_owned(),
+            ),
+            Self::OutputBlocked { .. } => {
+                Some("name a file in a folder that is there or can be made".to_owned())
+            }
+            Self::DuplicateDataset { .. } => {
+                Some("give each dataset of an agent a name of its own".to_owned())
+            }
+            Self::NoDatasets { agent } => Some(format!(
+                "add `agents.{agent}.datasets: [{{ name: mine, type: train, path: tasks.jsonl }}]`"
+            )),
             Self::NotAnAssignment { .. } => Some("write `--set key.path=value`".to_owned()),
             Self::MalformedPath { .. } => Some(
                 "separate keys with dots and put a key that contains dots in double quotes"
@@ -199,8 +215,7 @@ impl Fault {
                 Some("relative paths start at the working directory".to_owned())
             }
             Self::WrongType { expected, found } => type_hint(expected, found),
-            Self::Syntax { .. }
-            | Self::DuplicateKey { .. }
+            Self::DuplicateKey { .. }
             | Self::BelowScalar { .. }
             | Self::AmbiguousCase { .. } => None,
             Self::NotText { .. } | Self::Cycle { .. } | Self::TooManyInterpolations { .. } => None,
@@ -214,10 +229,7 @@ impl Fault {
             Self::NotFound { .. } => Some(PLACES.to_owned()),
             Self::AlmostServer { .. } => Some(ALMOST_SERVERS.to_owned()),
             Self::NoVocabulary => Some("give the loader the kinds: `Loader::kinds`".to_owned()),
-            Self::DuplicateDataset { .. }
-            | Self::OutputBlocked { .. }
-            | Self::ZeroTime
-            | Self::NoDatasets { .. } => None,
+            Self::ZeroTime => None,
         }
     }
 }
@@ -315,7 +327,7 @@ pub enum Oddity {
     )]
     Yaml11Boolean { word: String },
     /// A dataset that does not exist, and that this run does not read.
-    #[error("file `{path}` does not exist{}; this run does not read it", had_from(from))]
+    #[error("there is no file `{path}`{}; this run does not read it", had_from(from))]
     MissingFile { path: String, from: Option<String> },
     /// A secret in a file that is for everyone to see.
     #[error(

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::agent::{EnvironmentPort, Names};
 use crate::collection::ReadTarget;
-use crate::config::{Config, Problem, Problems, RuntimeSpec, TimeSpan};
+use crate::config::{Config, EnvironmentSpec, Problem, Problems, RuntimeSpec, TimeSpan};
 use crate::dispatch::{Dispatcher, Load};
 use crate::environment::Evidence;
 use crate::kinds::{Child, EnvironmentKind, Kinds, Seat};
@@ -37,6 +37,8 @@ pub(super) struct RunningEnvironment {
     pub(super) ports: Vec<EnvironmentPort>,
     pub(super) read_target: ReadTarget,
     pub(super) evidence: Evidence,
+    /// Why it cannot score recorded rollouts as they were, if so.
+    pub(super) unreproducible: Option<&'static str>,
     /// Counts sessions that were opened without an agent, to spread them over the shards.
     pub(super) opened: AtomicUsize,
 }
@@ -59,9 +61,15 @@ pub(super) struct Components {
 }
 
 impl RunningEnvironment {
-    fn new(kind: &EnvironmentKind, ports: Vec<EnvironmentPort>) -> Self {
-        let EnvironmentKind { target, evidence, .. } = kind;
-        Self { ports, read_target: *target, evidence: *evidence, opened: AtomicUsize::new(0) }
+    fn new(kind: &EnvironmentKind, spec: &EnvironmentSpec, ports: Vec<EnvironmentPort>) -> Self {
+        let EnvironmentKind { target, evidence, unreproducible, .. } = kind;
+        Self {
+            ports,
+            read_target: *target,
+            evidence: *evidence,
+            unreproducible: unreproducible(&spec.settings),
+            opened: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -105,7 +113,7 @@ impl Components {
             workers.extend((kind.workers)(&seat, spec).map_err(Problems::from)?);
             let ports = handles.into_iter().map(EnvironmentPort::new).collect::<Vec<_>>();
             filled.environments.insert(name.clone(), ports.clone());
-            environments.insert(name.clone(), RunningEnvironment::new(kind, ports));
+            environments.insert(name.clone(), RunningEnvironment::new(kind, spec, ports));
             environment_children.extend(specs);
         }
         let (agent_children, agents) = Self::agents(config, kinds, each_shard)?;
