@@ -9,6 +9,7 @@ mod cpu;
 mod differential;
 mod embedding;
 mod faults;
+mod isolation;
 mod judge;
 mod models;
 mod office_data;
