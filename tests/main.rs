@@ -10,6 +10,7 @@ mod cpu;
 mod differential;
 mod embedding;
 mod faults;
+mod isolation;
 mod judge;
 mod models;
 mod nemo;

@@ -32,6 +32,11 @@
 //! cuts short ends the rollout, as in `tool_loop`. Retries of model calls are the model's own, within
 //! its budget; an endpoint that stays away fails the rollout instead of ending it with reward 0. A
 //! temperature of 0 is kept. Usage adds up over the calls (there: 0). Prompts are worded anew.
+//!
+//! Of its settings, `step_limit` and `collapse_limit` stand here; `step_timeout` and `eval_timeout`, `env`
+//! (as `sandbox.backend`) and `cache_dir_template` (as `sandbox.image`) in those of the environment.
+//! `concurrency` is `collect.max_in_flight`, `skip_if_exists` is `--resume`, and for `run_golden` a model
+//! of kind `replay` says what solves the task.
 
 mod prompts;
 mod reply;

@@ -2,7 +2,7 @@
 //!
 //! Serves SWE-bench, SWE-Gym and their like (NeMo Gym: `mini_swe_resource` with the agent
 //! `mini_swe_agent`). Each session has a copy of the task's repository, in a workspace of the
-//! [sandbox](crate::sandbox) or in a container, and one tool:
+//! [sandbox](crate::sandbox), and one tool:
 //!
 //! | Tool | Takes | Answers |
 //! |---|---|---|
@@ -22,6 +22,11 @@
 //! | `instance_id` | text | the task |
 //! | `metadata` | object | `instance_id`, `model_patch`, and `eval_report` by task: `patch_is_None`, `patch_exists`, `patch_successfully_applied`, `resolved`, `timeout` if that is so, and `tests_status` |
 //!
+//! With `sandbox.backend: native` a workspace is a copy of a folder; with `docker`, `podman` or `apptainer`
+//! it is a container of the task's image, whose repository lies in `/testbed`: the row's `image_name`,
+//! `sandbox.image` with `{instance_id}` in it, or what SWE-bench and SWE-Gym call theirs. An image has to have
+//! `bash`, `git` and a Python of 3.9 or later.
+//!
 //! Twelve small repositories of our own ship with it, in `environments/data/mini_swe`; their tests need
 //! nothing but the interpreter. A repository of yours is a folder below `snapshots`, with or without
 //! `.git`, and a row of SWE-bench's form; what runs its tests is found by `test_commands`, the row's
@@ -36,7 +41,7 @@
 //! skipped did not pass (there it counts for nothing). A container or tests that cannot be started are
 //! an error of the verifier and no reward (there: 0). Rows whose lists of tests are empty, or text that
 //! is no JSON of a list, are malformed (there: empty lists). Ids of tasks may have capitals. Commands
-//! reach no network unless `container.network` says so. Installation commands of the harnesses are not
+//! reach no network unless `sandbox.container.network` says so. Installation commands of the harnesses are not
 //! run: their images are installed already.
 //!
 //! A workspace shares the processors with other foreign code, one command at a time for each of them.
@@ -44,8 +49,8 @@
 //! sets out to deceive its test runner is not found out; `SECURITY.md` says what is promised.
 
 mod command;
-mod container;
 mod grading;
+mod image;
 mod log;
 mod patch;
 mod place;
@@ -68,12 +73,10 @@ use framework::wiring::{BuildError, Wiring};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::{Limits, Pool, Settings as SandboxSettings, Workspace};
-use container::Container;
+use crate::sandbox::{Limits, Pool, Profile, Programs, Settings as SandboxSettings, Workspace};
 use grading::{Evaluation, REPOSITORY, Report, Rules};
 use place::{Bounds, Place};
 
-pub use container::{ContainerSettings, Engine};
 pub use log::LogFormat;
 pub use row::Target;
 
@@ -81,9 +84,7 @@ pub use row::Target;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where repositories lie and commands run.
-    pub backend: Backend,
-    /// The folder of a task's repository, with `{instance_id}`; needed by `backend: native`.
+    /// The folder of a task's repository, with `{instance_id}`; needed by `sandbox.backend: native`.
     pub snapshots: Option<String>,
     /// Seconds that a command may take; the environment's `tool_timeout` has to be longer.
     pub step_timeout: NonZeroU64,
@@ -97,25 +98,8 @@ pub struct Config {
     pub test_commands: BTreeMap<String, String>,
     /// Names of files that no patch may bring along or change, since they decide how tests run.
     pub protected: Vec<String>,
-    /// How containers are run.
-    pub container: ContainerSettings,
-    /// The sandbox.
+    /// Where repositories lie and commands run; its `image` may have `{instance_id}` in it.
     pub sandbox: SandboxSettings,
-}
-
-/// Where repositories lie and commands run.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Backend {
-    /// In workspaces of the sandbox, from `snapshots`.
-    #[default]
-    Native,
-    /// In containers of Docker.
-    Docker,
-    /// In containers of Podman.
-    Podman,
-    /// In instances of Apptainer.
-    Apptainer,
 }
 
 impl Default for Config {
@@ -124,7 +108,6 @@ impl Default for Config {
         let protected =
             ["conftest.py", "pytest.ini", ".pytest.ini", "sitecustomize.py", "usercustomize.py"];
         Self {
-            backend: Backend::default(),
             snapshots: None,
             step_timeout: seconds(600),
             eval_timeout: seconds(1800),
@@ -132,7 +115,6 @@ impl Default for Config {
             grade_unsubmitted: true,
             test_commands: BTreeMap::new(),
             protected: protected.map(str::to_owned).into(),
-            container: ContainerSettings::default(),
             sandbox: SandboxSettings::default(),
         }
     }
@@ -142,15 +124,14 @@ impl Default for Config {
 pub struct MiniSwe {
     config: Config,
     rules: Rules,
-    source: Source,
+    pool: Pool,
+    /// The folder of a task's repository; none if they are in images.
+    snapshots: Option<String>,
     cpu: CpuPool,
 }
 
-/// Where copies of repositories come from.
-enum Source {
-    Snapshots { template: String, pool: Pool },
-    Images(Engine),
-}
+/// Where repositories lie in images.
+const TESTBED: &str = "/testbed";
 
 /// Activates what SWE-bench's images have installed.
 const CONDA: &str = "source /opt/miniconda3/bin/activate && conda activate testbed; ";
@@ -231,37 +212,28 @@ impl Environment for MiniSwe {
     }
 
     fn new(config: Config, wiring: &Wiring) -> Result<Self, BuildError> {
-        let source = match (config.backend.engine(), &config.snapshots) {
-            (Some(engine), _) => Source::Images(engine),
-            (None, Some(template)) => {
-                let (template, pool) = (template.clone(), config.pool(wiring));
-                Source::Snapshots { template, pool }
-            }
-            (None, None) => {
-                return Err(BuildError::new(
-                    "`backend: native` needs `snapshots`, the folder of a task's repository, such as \
-                     `environments/data/mini_swe/repositories/{instance_id}`",
-                ));
-            }
-        };
-        let setup = match source {
-            Source::Snapshots { .. } => "",
-            Source::Images(_) => CONDA,
-        };
+        let is_native = config.sandbox.backend.engine().is_none();
+        if is_native && config.snapshots.is_none() {
+            return Err(BuildError::new(
+                "`sandbox.backend: native` needs `snapshots`, the folder of a task's repository, such as \
+                 `environments/data/mini_swe/repositories/{instance_id}`",
+            ));
+        }
+        let snapshots = config.snapshots.clone().filter(|_| is_native);
+        let setup = if is_native { "" } else { CONDA };
         let rules = Rules {
             timeout: Duration::from_secs(config.eval_timeout.get()),
             commands: config.test_commands.clone(),
             protected: config.protected.clone(),
             setup,
         };
-        Ok(Self { config, rules, source, cpu: wiring.cpu() })
+        let pool = config.pool(wiring);
+        Ok(Self { config, rules, pool, snapshots, cpu: wiring.cpu() })
     }
 
     fn workers(config: &Config, workers: &mut Workers<'_>) {
-        if config.backend == Backend::Native {
-            let wiring = workers.wiring().clone();
-            config.pool(&wiring).supervise(workers);
-        }
+        let wiring = workers.wiring().clone();
+        config.pool(&wiring).supervise(workers);
     }
 
     fn tools(tools: &mut Tools<Self>) {
@@ -303,17 +275,6 @@ impl Environment for MiniSwe {
     }
 }
 
-impl Backend {
-    fn engine(self) -> Option<Engine> {
-        match self {
-            Self::Native => None,
-            Self::Docker => Some(Engine::Docker),
-            Self::Podman => Some(Engine::Podman),
-            Self::Apptainer => Some(Engine::Apptainer),
-        }
-    }
-}
-
 impl Config {
     /// The pool of workspaces.
     fn pool(&self, wiring: &Wiring) -> Pool {
@@ -328,7 +289,12 @@ impl Config {
             processes: 256,
             files: 1024,
         };
-        Pool::of(&self.sandbox, &Workspace::profile(limits), wiring)
+        let programs = match self.sandbox.backend.engine() {
+            None => Programs::System,
+            Some(_) => Programs::Image,
+        };
+        let profile = Profile { programs, ..Workspace::profile(limits) };
+        Pool::of(&self.sandbox, &profile, wiring)
     }
 }
 
@@ -341,30 +307,17 @@ impl MiniSwe {
 
     /// A fresh copy of a task's repository.
     async fn place(&self, target: &Target) -> Result<Place, EnvironmentError> {
-        match &self.source {
-            Source::Snapshots { template, pool } => {
-                let folder = PathBuf::from(template.replace("{instance_id}", &target.instance_id));
-                let archive = self.cpu.run(move || snapshot::pack(&folder)).await?;
-                let opened = Workspace::open(pool, pool.limits().clone()).await;
-                let mut workspace = opened.map_err(|error| {
-                    let text = format!("{error}; {}", error.hint());
-                    if error.is_retryable() {
-                        EnvironmentError::temporary(text)
-                    } else {
-                        EnvironmentError::permanent(text)
-                    }
-                })?;
-                workspace.unpack("/workspace", &archive).await.map_err(place::lost)?;
-                Ok(Place::Native(workspace))
-            }
-            Source::Images(engine) => {
-                let settings = &self.config.container;
-                let image = container::image(target, settings)?;
-                let name = format!("rehearsal-{}-{}", std::process::id(), next_number());
-                let container = Container::start(*engine, settings, &image, name).await?;
-                Ok(Place::Container(container))
-            }
-        }
+        let limits = self.pool.limits().clone();
+        let Some(template) = &self.snapshots else {
+            let image = image::image(target, &self.config.sandbox)?;
+            let workspace = Workspace::open_in(&self.pool, &image, limits).await?;
+            return Ok(Place { workspace, folder: TESTBED, shell: &["bash", "-lc"] });
+        };
+        let folder = PathBuf::from(template.replace("{instance_id}", &target.instance_id));
+        let archive = self.cpu.run(move || snapshot::pack(&folder)).await?;
+        let mut workspace = Workspace::open(&self.pool, limits).await?;
+        workspace.unpack("/workspace", &archive).await.map_err(place::lost)?;
+        Ok(Place { workspace, folder: "/workspace", shell: &["bash", "-c"] })
     }
 
     /// What has changed in a session's tree.
@@ -374,13 +327,6 @@ impl MiniSwe {
         let is_whole = done.is_ok() && done.dropped == 0;
         Ok(Some(done.output).filter(|patch| is_whole && !patch.trim().is_empty()))
     }
-}
-
-/// Tells the containers of this process apart.
-fn next_number() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The patch in a transcript: the message that ends a rollout of the agent `mini_swe`, or of NeMo Gym's;

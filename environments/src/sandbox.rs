@@ -7,6 +7,10 @@
 //! a guess. Nothing survives an execution: its processes die with its first one, its folders with
 //! its mount namespace.
 //!
+//! Where that is, [`Settings::backend`] says: in namespaces of this machine (`native`), or in containers
+//! of an engine, which are slower to make and need it, but work where namespaces are denied or images
+//! hold what is needed.
+//!
 //! The program that runs in an execution is a *driver*: Python of ours, run once per worker after the
 //! modules of the profile were imported, that defines `serve(channel)`. Each execution calls it:
 //!
@@ -20,7 +24,9 @@
 //! knows may be read: expected outputs never go there, and the host judges what comes back. What keeps
 //! foreign code inside, layer by layer, and what does not, is in `SECURITY.md`.
 
+mod backend;
 mod cgroup;
+mod container;
 mod execution;
 mod filter;
 mod interpreter;
@@ -29,21 +35,24 @@ mod machine;
 mod native;
 mod pool;
 mod turns;
+mod watcher;
 mod worker;
 mod workspace;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use framework::config::ByteSize;
+use framework::environment::EnvironmentError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use container::{ContainerSettings, Engine};
 pub use execution::Execution;
 pub use machine::{Layer, Machine, Need};
 pub use pool::Pool;
-pub use turns::Turn;
 pub use workspace::{Command, CommandEnded, File, Workspace, WorkspaceError};
 
 /// The kinds of environments that run foreign code.
@@ -53,9 +62,15 @@ pub const KINDS: [&str; 3] = ["comp_coding", "mini_swe", "python_math_exec"];
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Whether foreign code is kept inside.
+    /// Where foreign code runs.
+    pub backend: BackendName,
+    /// Whether foreign code is kept inside, by `backend: native`.
     pub isolation: Isolation,
-    /// The interpreter: a path, or a name that is looked up in `PATH`.
+    /// The image of containers, for the other backends.
+    pub image: Option<String>,
+    /// How containers are run, by the other backends.
+    pub container: ContainerSettings,
+    /// The interpreter: a path, or a name that is looked up in `PATH`; of the image in containers.
     pub python: PathBuf,
     /// Interpreters that wait, ready to be forked.
     pub workers: NonZeroUsize,
@@ -77,7 +92,10 @@ impl Default for Settings {
     fn default() -> Self {
         let number = |number| NonZeroUsize::new(number).expect("it is not 0");
         Self {
+            backend: BackendName::default(),
             isolation: Isolation::default(),
+            image: None,
+            container: ContainerSettings::default(),
             python: "python3".into(),
             workers: number(1),
             executions_max: number(1024),
@@ -86,6 +104,33 @@ impl Default for Settings {
             disk: None,
             output: None,
             processes: None,
+        }
+    }
+}
+
+/// Where foreign code runs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendName {
+    /// In processes that this machine's kernel keeps apart, without a daemon and without root.
+    #[default]
+    Native,
+    /// In containers of Docker.
+    Docker,
+    /// In containers of Podman.
+    Podman,
+    /// In containers of Apptainer.
+    Apptainer,
+}
+
+impl BackendName {
+    /// What runs its containers; nothing if it has none.
+    pub fn engine(self) -> Option<Engine> {
+        match self {
+            Self::Native => None,
+            Self::Docker => Some(Engine::Docker),
+            Self::Podman => Some(Engine::Podman),
+            Self::Apptainer => Some(Engine::Apptainer),
         }
     }
 }
@@ -125,6 +170,19 @@ pub enum Programs {
     /// Programs of the system's folders, `/usr` above all. Files: `/tmp`, and `/workspace`, where the
     /// code runs.
     System,
+    /// Programs of an image that each execution names, as its root; all of its files. In containers only.
+    Image,
+}
+
+impl Programs {
+    /// Where an execution may write, the last of them where it runs.
+    fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::Denied => &["/tmp"],
+            Self::System => &["/tmp", "/workspace"],
+            Self::Image => &[],
+        }
+    }
 }
 
 /// What one execution may use.
@@ -171,6 +229,21 @@ impl Limits {
             processes: settings.processes.unwrap_or(self.processes),
             ..self
         }
+    }
+
+    /// These limits by the names that Python's `resource` has for them, with so much address space.
+    fn resources(&self, memory: u64) -> BTreeMap<&'static str, u64> {
+        let cpu = self.cpu.as_secs() + u64::from(self.cpu.subsec_nanos() > 0);
+        BTreeMap::from([
+            ("RLIMIT_AS", memory),
+            ("RLIMIT_CORE", 0),
+            ("RLIMIT_CPU", cpu.max(1)),
+            ("RLIMIT_FSIZE", self.disk),
+            ("RLIMIT_MEMLOCK", 0),
+            ("RLIMIT_MSGQUEUE", 0),
+            ("RLIMIT_NOFILE", self.files.into()),
+            ("RLIMIT_NPROC", self.processes.into()),
+        ])
     }
 }
 
@@ -262,6 +335,20 @@ pub enum SandboxError {
         /// What it lacks.
         lacks: String,
     },
+    /// Nothing runs the containers.
+    #[error("`{program}` runs no containers: {reason}")]
+    Engine {
+        /// The engine's program.
+        program: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// There is no image to run containers of.
+    #[error("`sandbox.backend: {engine}` needs `sandbox.image`")]
+    Image {
+        /// The engine's name.
+        engine: &'static str,
+    },
     /// A worker does not start.
     #[error("no sandbox worker starts: {reason}")]
     Worker {
@@ -285,6 +372,11 @@ impl SandboxError {
                 "see `rehearsal check` for what is missing and `SECURITY.md` for why it is needed; \
                  `sandbox.isolation: none` runs the code unprotected"
             }
+            Self::Engine { .. } => {
+                "install and start it, name its program in `sandbox.container.program`, or take \
+                 `sandbox.backend: native`"
+            }
+            Self::Image { .. } => "name an image that has Python, such as `python:3.13-slim`",
             Self::Worker { .. } => "see the log for what the worker said",
             Self::QueueFull { .. } => "lower `collect.max_in_flight` or raise `sandbox.queue_max`",
         }
@@ -293,9 +385,19 @@ impl SandboxError {
     /// Whether another attempt may fare better.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Interpreter { .. } | Self::Isolation { .. } => false,
+            Self::Interpreter { .. }
+            | Self::Isolation { .. }
+            | Self::Engine { .. }
+            | Self::Image { .. } => false,
             Self::Worker { .. } | Self::QueueFull { .. } => true,
         }
+    }
+}
+
+impl From<SandboxError> for EnvironmentError {
+    fn from(error: SandboxError) -> Self {
+        let text = format!("{error}; {}", error.hint());
+        if error.is_retryable() { Self::temporary(text) } else { Self::permanent(text) }
     }
 }
 
@@ -307,6 +409,9 @@ pub struct RequestLimits {
     /// Processor time.
     pub cpu: Duration,
 }
+
+#[cfg(test)]
+pub(crate) use container::fake;
 
 #[cfg(test)]
 mod tests;

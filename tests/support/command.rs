@@ -52,6 +52,13 @@ impl Folder {
         shell.arg(env!("CARGO_BIN_EXE_rehearsal")).args(arguments).current_dir(self.0.path());
         Ended::new(shell.stdin(Stdio::null()).output().unwrap())
     }
+
+    /// Runs the command through another, which runs what follows its own arguments.
+    pub(crate) fn run_through(&self, wrapper: &[&str], arguments: &[&str]) -> Ended {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(env!("CARGO_BIN_EXE_rehearsal")).args(arguments);
+        Ended::new(command.current_dir(self.0.path()).stdin(Stdio::null()).output().unwrap())
+    }
 }
 
 /// How the command ended, and what it said.

@@ -9,7 +9,7 @@ use framework::environment::EnvironmentError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::{Clock, Execution, Exit, RequestLimits, SandboxError};
+use crate::sandbox::{Clock, Execution, Exit, RequestLimits};
 
 pub(super) use cpp::Cpp;
 pub use cpp::CppSettings;
@@ -240,15 +240,5 @@ impl Ending {
             }
             Exit::WorkerLost => Err(EnvironmentError::temporary("the sandbox's worker was lost")),
         }
-    }
-}
-
-/// A failure of the sandbox as one of the environment.
-pub(super) fn failed(error: SandboxError) -> EnvironmentError {
-    let text = format!("{error}; {}", error.hint());
-    if error.is_retryable() {
-        EnvironmentError::temporary(text)
-    } else {
-        EnvironmentError::permanent(text)
     }
 }

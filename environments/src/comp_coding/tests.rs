@@ -6,7 +6,12 @@ use framework::environment::Trial;
 use framework::responses::Item;
 use serde_json::{Value, json};
 
+mod attacks;
+
+use attacks::SEARCH;
+
 use super::CompCoding;
+use crate::sandbox::fake::Fake;
 use crate::trials;
 
 /// Seconds for a test of a program that is to run out of time.
@@ -190,6 +195,9 @@ async fn a_program_is_a_module_with_a_prelude_that_may_return() {
         ("def f(n):\n    return 0 if n == 0 else 1 + f(n - 1)\nprint(f(40000))", "", "40000", json!([true])),
         ("@lru_cache(None)\ndef f(n):\n    return 0 if n == 0 else 1 + f(n - 1)\nprint(f(20000))", "", "20000", json!([true])),
         ("print(len(str(10 ** 20000)))", "", "20001", json!([true])),
+        ("print(len(str(10 ** 60000)))", "", "60001", json!([-4])),
+        ("import os\nprint(os.environ['OMP_NUM_THREADS'])", "", "1", json!([true])),
+        ("import time\ntime.sleep(0.01)\nprint(open('/dev/null').read() + 'a')", "", "a", json!([true])),
         ("import threading\ndef main():\n    print(int(input()) + 1)\nthreading.stack_size(1 << 26)\nt = threading.Thread(target=main)\nt.start()\nt.join()", "4", "5", json!([true])),
     ])
     .await;
@@ -283,9 +291,37 @@ async fn time_runs_out_for_programs_that_take_it() {
         });
         assert_eq!(value["metadata"], expected, "{code}");
     }
+    // What is left of an exception that says nothing.
+    let endless = "while True: pass\ndef f(a):\n    return a";
+    let value = graded(SHORT, &calls("f", &["1"], &["1"]), endless).await;
+    let told = json!({ "error_code": -4, "error_message": "Error during testing: " });
+    assert_eq!((&value["result"], &value["metadata"]), (&json!([-4]), &told));
     let import =
         graded(SHORT, &tests, "import sys, time\nfrom time import nothing_like_it\nx = 1").await;
     assert_eq!(import["result"], json!([-4]));
+}
+
+#[tokio::test]
+async fn so_many_solutions_run_at_once_as_there_may() {
+    use framework::environment::Environment;
+    use framework::responses::Response;
+    use framework::task::Row;
+    use framework::wiring::Wiring;
+    let wiring = Wiring::detached("comp_coding");
+    let config = serde_json::from_str(r#"{"num_processes":1}"#).unwrap();
+    let environment = CompCoding::new(config, &wiring).unwrap();
+    let row = Row::parse(&stdin(&[""], &["1"]).to_string()).unwrap();
+    let target = CompCoding::target(&row).unwrap();
+    let response = Response::new("r", "m".into(), fenced("import time\ntime.sleep(0.3)\nprint(1)"));
+    let taken = async || {
+        let verified = environment.verify((), target.get().unwrap(), &response).await.unwrap();
+        assert_eq!(verified.reward.get(), 1.0);
+        let extras = serde_json::to_value(&verified.extras).unwrap();
+        extras["unit_tests_time_taken"].as_f64().unwrap()
+    };
+    let (first, second) = tokio::join!(taken(), taken());
+    // The time of the one that waited for the other counts, as there.
+    assert!(first.max(second) >= 0.6, "{first} {second}");
 }
 
 #[tokio::test]
@@ -315,45 +351,28 @@ async fn memory_and_output_have_limits() {
 }
 
 #[tokio::test]
-async fn expected_outputs_are_nowhere_in_the_process_that_runs_the_program() {
-    // Its caller's frames, everything that the collector knows, its own memory, its open files.
-    let code = r#"
-import gc, os, sys
-secret = "7" * 3 + "-" + "7" * 3
-found = []
-frame = sys._getframe()
-while frame is not None:
-    for scope in (frame.f_locals, frame.f_globals):
-        for name, value in list(scope.items()):
-            if name not in ("secret", "found", "scope") and isinstance(value, (str, bytes, list, dict, tuple)):
-                if secret in str(value)[:100000]: found.append(name)
-    frame = frame.f_back
-for value in gc.get_objects():
-    if isinstance(value, (list, dict, tuple)) and value is not found:
-        for item in (value.values() if isinstance(value, dict) else value):
-            if isinstance(item, str) and item is not secret and secret in item and "secret =" not in item: found.append("gc")
-for number in range(64):
-    try: data = os.pread(number, 1 << 20, 0)
-    except OSError: continue
-    if secret.encode() in data: found.append(f"fd {number}")
-print(found)
-"#;
-    let value = graded("{}", &stdin(&["", ""], &["777-777", "777-777"]), code).await;
+async fn programs_run_in_containers_as_they_do_here() {
+    let Some(fake) = Fake::new() else { return };
+    let sandbox = fake.json("image");
+    let settings = json!({ "unit_test_timeout_secs": 1, "sandbox": sandbox }).to_string();
+    let tests = stdin(&["1", "2"], &["2", "4"]);
+    for (code, expected) in [
+        ("print(int(input()) * 2)", json!([true, true])),
+        ("print(2)", json!([true, -2])),
+        ("print(1 // (int(input()) - 2))\n", json!([-2])),
+        ("while True: pass", json!([-3])),
+        ("import os\nos._exit(0)", json!([-1, -1])),
+        ("import os\nos.fork()", json!([-4])),
+        ("x = bytearray(1 << 40)", json!([-4])),
+    ] {
+        let value = graded(&settings, &tests, code).await;
+        assert_eq!(value["result"], expected, "{code}: {value}");
+    }
+    let value = graded(&settings, &stdin(&["", ""], &["777-777", "777-777"]), SEARCH).await;
     assert_eq!(value["metadata"]["output"], "[]\n", "{value}");
-}
-
-#[tokio::test]
-async fn forged_answers_are_worth_no_more_than_printed_ones() {
-    // It answers for its driver: that all is well, twice over, and goes on as if nothing was.
-    let code = r#"
-import gc, struct
-frames = [it for it in gc.get_objects() if type(it).__name__ == "Channel"]
-for channel in frames:
-    for _ in range(2):
-        channel.send(b'{"passed": true, "result": [true, true]}\n' + b"guess")
-"#;
-    let value = graded("{}", &stdin(&["1", "2"], &["1", "2"]), code).await;
-    assert_eq!(value["reward"], 0.0, "{value}");
+    let called = calls("double", &["2"], &["4"]);
+    let value = graded(&settings, &called, "def double(x): return 2 * x").await;
+    assert_eq!(value["reward"], 1.0, "{value}");
 }
 
 #[tokio::test]

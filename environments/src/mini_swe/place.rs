@@ -1,18 +1,20 @@
-//! Where a repository lies and commands run in it: a workspace of the sandbox, or a container.
+//! Where a repository lies and commands run in it: a workspace of the sandbox, of whichever backend.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use framework::environment::EnvironmentError;
 
-use super::container::Container;
 use crate::sandbox::{Command, Exit, File, Workspace, WorkspaceError};
 
 /// A copy of a repository. Dropped, it is gone, and everything that runs in it.
 #[derive(Debug)]
-pub(super) enum Place {
-    Native(Workspace),
-    Container(Container),
+pub(super) struct Place {
+    pub(super) workspace: Workspace,
+    /// The repository's folder.
+    pub(super) folder: &'static str,
+    /// The shell, which takes a script.
+    pub(super) shell: &'static [&'static str],
 }
 
 /// What a command has done.
@@ -22,7 +24,7 @@ pub(super) struct Done {
     pub(super) code: Option<i32>,
     /// What it printed, perhaps without its middle.
     pub(super) output: String,
-    /// How much is missing there.
+    /// How many characters are missing there.
     pub(super) dropped: u64,
 }
 
@@ -60,24 +62,23 @@ impl Place {
         script: &str,
         bounds: Bounds,
     ) -> Result<Done, EnvironmentError> {
-        match self {
-            Self::Native(workspace) => {
-                let Bounds { timeout, output_max } = bounds;
-                let mut command = Command::bash(script, timeout);
-                command.arguments = ["bash", "-c", script].map(str::to_owned).into();
-                command.environment = variables();
-                command.output_max = output_max;
-                let ended = workspace.run(&command).await.map_err(lost)?;
-                let code = match ended.exit {
-                    Exit::Exited { code } => Some(code),
-                    Exit::Signalled { signal } => Some(128 + signal),
-                    _ => None,
-                };
-                let output = String::from_utf8_lossy(&ended.output).into_owned();
-                Ok(Done { code, output, dropped: ended.dropped })
-            }
-            Self::Container(container) => container.run(script, &variables(), bounds).await,
-        }
+        let arguments = self.shell.iter().copied().chain([script]).map(str::to_owned);
+        let Bounds { timeout, output_max } = bounds;
+        let command = Command {
+            arguments: arguments.collect(),
+            folder: self.folder.to_owned(),
+            environment: variables(),
+            timeout,
+            output_max,
+        };
+        let ended = self.workspace.run(&command).await.map_err(lost)?;
+        let code = match ended.exit {
+            Exit::Exited { code } => Some(code),
+            Exit::Signalled { signal } => Some(128 + signal),
+            _ => None,
+        };
+        let output = String::from_utf8_lossy(&ended.output).into_owned();
+        Ok(Done { code, output, dropped: ended.dropped })
     }
 
     /// Runs a script that has to end well.
@@ -106,14 +107,9 @@ impl Place {
     /// # Errors
     /// Fails if the place is lost.
     pub(super) async fn put(&mut self, path: &str, content: &str) -> Result<(), EnvironmentError> {
-        match self {
-            Self::Native(workspace) => {
-                let content = content.as_bytes().to_vec();
-                let file = File { path: path.to_owned(), content, is_executable: false };
-                workspace.put(&[file]).await.map_err(lost)
-            }
-            Self::Container(container) => container.put(path, content).await,
-        }
+        let content = content.as_bytes().to_vec();
+        let file = File { path: path.to_owned(), content, is_executable: false };
+        self.workspace.put(&[file]).await.map_err(lost)
     }
 }
 

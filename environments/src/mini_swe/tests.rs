@@ -8,7 +8,9 @@ use framework::responses::{Item, Response, Role};
 use framework::task::Row;
 use serde_json::{Value, json};
 
-use super::{ContainerSettings, MARKERS, MiniSwe, Target, command, container, patch, submission};
+use crate::sandbox::fake::Fake;
+
+use super::{MARKERS, MiniSwe, Target, command, image, patch, submission};
 
 const SUBMIT: &str = "echo MINI_SWE_AGENT_FINAL_OUTPUT && git add -A && git diff --cached";
 
@@ -110,6 +112,34 @@ async fn commands_run_in_shells_of_their_own_that_nothing_waits_in() {
         let expected = json!({ "returncode": code, "output": output });
         assert_eq!(bash(&mut trial, command).await, expected, "{command}");
     }
+}
+
+#[tokio::test]
+async fn repositories_may_lie_in_images() {
+    let Some(fake) = Fake::new() else { return };
+    let mut row = row("tally");
+    row["image_name"] = json!(data("repositories/rehearsal__tally-1"));
+    let settings = json!({ "sandbox": fake.json("{instance_id}"), "step_timeout": 20 }).to_string();
+    for (change, expected) in [(solution(&row), 1.0), ("echo >> README.md".to_owned(), 0.0)] {
+        let mut trial = Trial::<MiniSwe>::open(&settings, &row.to_string()).await.unwrap();
+        let looked = bash(&mut trial, "pwd; git log --oneline | wc -l; echo $PAGER").await;
+        assert_eq!(looked["output"], "/testbed\n1\ncat\n", "{looked}");
+        assert_eq!(bash(&mut trial, &change).await["returncode"], 0);
+        assert!(bash(&mut trial, SUBMIT).await["submission"].is_string());
+        let (reward, report) = verdict(trial).await;
+        assert_eq!(reward, expected, "{report}");
+        assert_eq!(report["tests_status"]["PASS_TO_PASS"]["failure"], json!([]), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_dropped_of_an_output_is_counted_in_characters() {
+    let change = |settings: &mut Value| settings["output_max"] = json!("1KiB");
+    let mut trial = open_with(&row("tally"), change).await;
+    // 3 bytes each, which neither half of the room holds a whole number of.
+    let long = bash(&mut trial, "printf '€%.0s' $(seq 1000)").await;
+    assert_eq!(long["output"], "€".repeat(340), "{long}");
+    assert_eq!(long["dropped_chars"], 660);
 }
 
 #[tokio::test]
@@ -290,7 +320,7 @@ async fn what_is_missing_on_this_machine_is_said_and_is_no_reward() {
     );
     let opened = Trial::<MiniSwe>::open("{}", &absent.to_string()).await;
     let error = opened.err().unwrap().to_string();
-    assert!(error.contains("`backend: native` needs `snapshots`"), "{error}");
+    assert!(error.contains("`sandbox.backend: native` needs `snapshots`"), "{error}");
     let mut unknown = row("ringbuf");
     unknown["test_command"] = json!("nonexistent-runner -v");
     let mut trial = open(&unknown).await;
@@ -363,7 +393,7 @@ fn rows_of_swe_gym_are_read_as_they_are() {
         let command = command::of(&target, &BTreeMap::new());
         let files = target.exam.files.join(" ");
         assert!(target.repo != "getmoto/moto" || command == format!("pytest -n0 -rA {files}"));
-        let image = container::image(&target, &ContainerSettings::default()).unwrap();
+        let image = image::image(&target, &crate::sandbox::Settings::default()).unwrap();
         assert!(
             image.starts_with("xingyaoww/sweb.eval.x86_64.") && image.contains("_s_"),
             "{image}"

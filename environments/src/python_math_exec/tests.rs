@@ -5,6 +5,7 @@ use framework::responses::Item;
 use serde_json::Value;
 
 use super::*;
+use crate::sandbox::fake::Fake;
 use crate::trials;
 
 fn row(expected: &str) -> String {
@@ -55,6 +56,8 @@ async fn the_last_statement_gives_the_result_and_runs_once() {
         ("(1 +\n 2)", json!("3")),
         ("for i in range(3):\n    i", Value::Null),
         ("format_x = 5\nformat_x", json!("5")),
+        ("iffy = 6; iffy", json!("6")),
+        ("if True:\n    iffy", Value::Null),
         ("def f(n):\n    return 1 if n == 0 else n * f(n - 1)", Value::Null),
         ("f(5)", json!("120")),
         ("sum(x for _ in range(3))", json!("9")),
@@ -117,8 +120,16 @@ async fn leaving_and_running_late_are_harmless() {
     let polite = "import time\ntry:\n    time.sleep(60)\nexcept Exception:\n    print('caught')";
     assert_eq!(run(&mut trial, polite).await["error_message"], "code timed-out");
     assert_eq!(run(&mut trial, "x").await["result"], "5");
-    let stubborn = "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass";
-    let answer = run(&mut trial, stubborn).await;
+    let bare = "try:\n    while True: pass\nexcept:\n    raise ValueError('caught')";
+    assert_eq!(run(&mut trial, bare).await["error_message"], "code timed-out");
+    assert_eq!(run(&mut trial, "x").await["result"], "5");
+    let endless = "while True:\n    try:\n        while True: pass\n    except:\n        pass";
+    let answer = run(&mut trial, endless).await;
+    // It is interrupted again and again, and may be so where it catches nothing.
+    assert!(answer["error_message"].as_str().unwrap().starts_with("code timed-out"), "{answer}");
+    assert_eq!(run(&mut trial, "x = 5").await["success"], true);
+    let deaf = "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass";
+    let answer = run(&mut trial, deaf).await;
     assert_eq!(answer["error_message"], "code timed-out; its variables are gone");
     assert_eq!(run(&mut trial, "x").await["error_message"], "name 'x' is not defined");
     for (code, message) in [
@@ -130,6 +141,35 @@ async fn leaving_and_running_late_are_harmless() {
         assert_eq!(answer["error_message"], format!("{message}; its variables are gone"));
         assert_eq!(run(&mut trial, "1").await["result"], "1");
     }
+}
+
+#[tokio::test]
+async fn closing_its_output_costs_a_piece_of_code_its_own_output_only() {
+    let mut trial = open().await;
+    let closed = run(&mut trial, "import sys\nprint('so far')\nsys.stdout.close()\n1").await;
+    assert_eq!(closed["success"], true, "{closed}");
+    assert_eq!(run(&mut trial, "print('again')").await["stdout"], "again\n");
+    let all = "import os\nfor number in range(3):\n    os.close(number)\nprint('here')";
+    assert_eq!(run(&mut trial, all).await["stdout"], "here\n");
+    assert_eq!(run(&mut trial, "2").await["result"], "2");
+}
+
+#[tokio::test]
+async fn an_interpreter_may_be_in_a_container() {
+    let Some(fake) = Fake::new() else { return };
+    let settings = json!({ "max_execution_time": "600ms", "sandbox": fake.json("image") });
+    let mut trial = Trial::<PythonMathExec>::open(&settings.to_string(), &row("1")).await.unwrap();
+    run(&mut trial, "x = 6").await;
+    assert_eq!(run(&mut trial, "print('out')\nx * 7").await["result"], "42");
+    let late = run(&mut trial, "while True: pass").await;
+    assert_eq!(late["error_message"], "code timed-out");
+    assert_eq!(run(&mut trial, "x").await["result"], "6", "the state survives");
+    let stubborn = "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass";
+    let answer = run(&mut trial, stubborn).await;
+    assert_eq!(answer["error_message"], "code timed-out; its variables are gone");
+    assert_eq!(run(&mut trial, "import os; os.getpid()").await["result"], "1", "in a new one");
+    trial.play(said(r"\boxed{1}")).await;
+    assert_eq!(trial.verify().await.unwrap().reward.get(), 1.0);
 }
 
 #[tokio::test]

@@ -48,7 +48,10 @@ impl Groups {
         let groups = read("/proc/self/cgroup");
         let own = own_path(&groups).ok_or("this process is in none")?;
         let parent = mount.join(own.trim_start_matches('/'));
-        Self::under(&parent)
+        let groups = Self::under(&parent)?;
+        let tried = groups.create(&Limits::default()).map_err(|error| error.to_string())?;
+        fs::remove_dir(&tried.0).map_err(|error| error.to_string())?;
+        Ok(groups)
     }
 
     fn under(parent: &Path) -> Result<Self, String> {
@@ -59,7 +62,7 @@ impl Groups {
             wanted.into_iter().filter(|it| available.split_whitespace().any(|name| name == *it));
         for controller in given {
             // Refused where processes are in the group itself, or it is not ours; seen below.
-            let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}"));
+            let _ = tell(&parent.join("cgroup.subtree_control"), &format!("+{controller} "));
         }
         let enabled = list("cgroup.subtree_control");
         let has = |name: &&str| enabled.split_whitespace().any(|it| it == *name);
@@ -67,10 +70,7 @@ impl Groups {
         if controllers.is_empty() {
             return Err("neither `memory` nor `pids` is given to this process".into());
         }
-        let groups = Self { parent: parent.to_owned(), controllers };
-        let tried = groups.create(&Limits::default()).map_err(|error| error.to_string())?;
-        fs::remove_dir(&tried.0).map_err(|error| error.to_string())?;
-        Ok(groups)
+        Ok(Self { parent: parent.to_owned(), controllers })
     }
 
     /// Makes a group with these limits.
@@ -93,6 +93,12 @@ impl Groups {
         }
         Ok(group)
     }
+}
+
+/// Writes to a file of the kernel's, whose content is not replaced by that.
+fn tell(file: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write;
+    fs::OpenOptions::new().append(true).open(file)?.write_all(text.as_bytes())
 }
 
 impl Group {
@@ -142,8 +148,14 @@ fn own_path(groups: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A group of which the kernel says that it killed a process for want of memory.
+    pub(in crate::sandbox) fn starved(folder: &Path) -> Group {
+        fs::write(folder.join("memory.events"), "oom_kill 1\n").unwrap();
+        Group(folder.to_owned())
+    }
 
     #[test]
     fn the_hierarchy_is_found_beside_others() {
@@ -154,19 +166,55 @@ mod tests {
         assert_eq!(own_path("3:pids:/a\n0::/user.slice/b\n"), Some("/user.slice/b"));
     }
 
-    #[test]
-    fn a_group_has_the_limits_that_its_controllers_know() {
+    /// A folder with the files of a group whose controllers were handed on, as systemd does it. What the
+    /// kernel makes of them is not to be had without its controllers.
+    fn delegated() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("cgroup.controllers"), "cpu io memory pids\n").unwrap();
+        fs::write(folder.path().join("cgroup.subtree_control"), "memory pids\n").unwrap();
+        folder
+    }
+
+    fn read(group: &Group, file: &str) -> String {
+        fs::read_to_string(group.0.join(file)).unwrap()
+    }
+
+    #[test]
+    fn controllers_are_asked_for_and_used_if_they_are_given() {
+        let folder = delegated();
+        let groups = Groups::under(folder.path()).unwrap();
+        assert_eq!(groups.controllers(), "memory, pids");
+        let control = folder.path().join("cgroup.subtree_control");
+        assert_eq!(fs::read_to_string(&control).unwrap(), "memory pids\n+memory +pids ");
+        fs::write(&control, "").unwrap();
         assert!(Groups::under(folder.path()).unwrap_err().contains("given to this process"));
-        let controllers = vec!["memory".to_owned(), "pids".to_owned()];
-        let groups = Groups { parent: folder.path().to_owned(), controllers };
+        let empty = tempfile::tempdir().unwrap();
+        assert!(Groups::under(empty.path()).unwrap_err().contains("given to this process"));
+    }
+
+    #[tokio::test]
+    async fn a_group_has_the_limits_that_its_controllers_know() {
+        let folder = delegated();
+        let groups = Groups::under(folder.path()).unwrap();
         let limits = Limits { memory: 1000, disk: 10, processes: 7, ..Limits::default() };
         let group = groups.create(&limits).unwrap();
-        assert_eq!(fs::read_to_string(group.0.join("memory.max")).unwrap(), "1020");
-        assert_eq!(fs::read_to_string(group.0.join("pids.max")).unwrap(), "7");
+        assert_eq!(read(&group, "memory.max"), "1020", "with two folders in memory");
+        assert_eq!(read(&group, "memory.swap.max"), "0");
+        assert_eq!(read(&group, "pids.max"), "7");
+        group.add(4077).unwrap();
+        assert_eq!(read(&group, "cgroup.procs"), "4077");
+        assert!(!group.ran_out_of_memory());
+        fs::write(group.0.join("memory.events"), "oom 1\noom_kill 0\n").unwrap();
         assert!(!group.ran_out_of_memory());
         fs::write(group.0.join("memory.events"), "oom 1\noom_kill 1\n").unwrap();
         assert!(group.ran_out_of_memory());
+        let only_pids = Groups { controllers: vec!["pids".into()], ..groups };
+        let second = only_pids.create(&limits).unwrap();
+        assert_ne!(second.0, group.0);
+        assert!(!second.0.join("memory.max").exists());
+        let path = group.0.clone();
+        group.remove().await;
+        assert_eq!(fs::read_to_string(path.join("cgroup.kill")).unwrap(), "1");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! One execution, seen from the host: frames in, frames out, and how it ended.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,8 +31,8 @@ pub struct Execution {
     pid: Option<u32>,
     kill: mpsc::UnboundedSender<Exit>,
     ended: watch::Receiver<Option<Ended>>,
-    /// Where requests take their turns; none if it holds a turn until its end.
-    lane: Option<Lane>,
+    /// Where requests take their turns.
+    lane: Lane,
 }
 
 impl Execution {
@@ -41,7 +42,7 @@ impl Execution {
         pid: Option<u32>,
         kill: mpsc::UnboundedSender<Exit>,
         ended: watch::Receiver<Option<Ended>>,
-        lane: Option<Lane>,
+        lane: Lane,
     ) -> Self {
         let (is_confined, is_busy) = (false, false);
         Self { stream, output_left: output_max, is_confined, is_busy, pid, kill, ended, lane }
@@ -54,11 +55,7 @@ impl Execution {
 
     /// Sends a frame. One that has ended takes it no more, which [`finish`](Self::finish) explains.
     pub async fn send(&mut self, frame: &[u8]) {
-        let length = u32::try_from(frame.len()).expect("a frame is shorter than 4 GiB");
-        let sent = async {
-            self.stream.write_all(&length.to_be_bytes()).await?;
-            self.stream.write_all(frame).await
-        };
+        let sent = send_frame(&mut self.stream, frame);
         // Foreign code may close its end or not read; its deadline ends the wait.
         let mut ended = self.ended.clone();
         tokio::select! {
@@ -99,11 +96,7 @@ impl Execution {
             self.end(Exit::Killed);
             return Err(self.exit().await);
         }
-        let lane = self.lane.clone();
-        let _turn = match &lane {
-            Some(lane) => Some(lane.turn().await),
-            None => None,
-        };
+        let _turn = self.lane.turn().await;
         self.is_busy = true;
         let deadline = Instant::now() + limits.wall;
         let (pid, cpu_max) = (self.pid, limits.cpu);
@@ -181,20 +174,43 @@ impl Execution {
     }
 
     async fn frame(&mut self) -> Option<Vec<u8>> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length).await.ok()?;
-        let length = u32::from_be_bytes(length) as usize;
-        if length as u64 > self.output_left {
+        let length = receive_length(&mut self.stream).await.ok()?;
+        let Some(left) = self.output_left.checked_sub(length) else {
             self.end(Exit::OutputLimit);
             return None;
-        }
-        self.output_left -= length as u64;
-        // Grown as it comes, since the length is a mere claim.
-        let mut frame = Vec::with_capacity(length.min(64 << 10));
-        let mut rest = (&mut self.stream).take(length as u64);
-        rest.read_to_end(&mut frame).await.ok()?;
-        (frame.len() == length).then_some(frame)
+        };
+        self.output_left = left;
+        receive_rest(&mut self.stream, length).await.ok()
     }
+}
+
+/// Sends a frame: its length in four bytes, the most significant first, and then the frame.
+pub(super) async fn send_frame(stream: &mut UnixStream, frame: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(frame.len()).expect("a frame is shorter than 4 GiB");
+    stream.write_all(&length.to_be_bytes()).await?;
+    stream.write_all(frame).await
+}
+
+/// Takes a frame of at most so many bytes.
+pub(super) async fn receive_frame(stream: &mut UnixStream, length_max: u64) -> io::Result<Vec<u8>> {
+    let length = receive_length(stream).await?;
+    if length > length_max {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    receive_rest(stream, length).await
+}
+
+async fn receive_length(stream: &mut UnixStream) -> io::Result<u64> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await?;
+    Ok(u32::from_be_bytes(length).into())
+}
+
+async fn receive_rest(stream: &mut UnixStream, length: u64) -> io::Result<Vec<u8>> {
+    // Grown as it comes, since the length is a mere claim.
+    let mut frame = Vec::with_capacity(length.min(64 << 10) as usize);
+    stream.take(length).read_to_end(&mut frame).await?;
+    if frame.len() as u64 == length { Ok(frame) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// Returns once the process has used so much processor time from now on.

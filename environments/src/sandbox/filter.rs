@@ -340,10 +340,10 @@ fn allowed(programs: Programs) -> Rules {
     let mut calls = [ALWAYS, ALWAYS_OLD].concat();
     let clone = match programs {
         Programs::Denied => where_flags(CLONE_NAMESPACES | CLONE_THREAD, CLONE_THREAD),
-        Programs::System => where_flags(CLONE_NAMESPACES, 0),
+        Programs::System | Programs::Image => where_flags(CLONE_NAMESPACES, 0),
     };
     let mut rules = Rules::from([(libc::SYS_clone, vec![clone])]);
-    if programs == Programs::System {
+    if programs != Programs::Denied {
         calls.extend([PROGRAMS, PROGRAMS_OLD].concat());
         let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
         let of_family = |family: i32| {

@@ -28,8 +28,7 @@ impl Actor for Keeper {
         let starting = async move { pool.start_worker().await };
         ctx.wait(starting.into_actor(self).map(|started, keeper, ctx| match started {
             Ok(worker) => {
-                let serving = async move { worker.serve().await };
-                let serving = serving.into_actor(keeper);
+                let serving = worker.serving.into_actor(keeper);
                 ctx.spawn(serving.map(|reason, _, ctx| ctx.fail(reason)));
             }
             Err(error) => ctx.fail(format!("{error}; {}", error.hint())),

@@ -6,7 +6,6 @@
 pub(super) mod jail;
 mod root;
 
-use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,18 +13,20 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::backend::{Backend, Duty, Ready};
 use super::interpreter::Interpreter;
 use super::machine::Machine;
-use super::worker::{LandlockConfig, ZygoteConfig};
-use super::{Isolation, Limits, Profile, Programs, SandboxError, Settings, filter};
+use super::worker::{LandlockConfig, Worker, ZygoteConfig};
+use super::{Isolation, Profile, Programs, SandboxError, Settings, filter};
 use jail::Jail;
 use root::Root;
 
 /// The program that a worker runs.
-const ZYGOTE: &str = include_str!("zygote.py");
+pub(super) const ZYGOTE: &str = include_str!("zygote.py");
 
 /// Folders of the system that programs need, and files without secrets.
 const SYSTEM_VIEW: [&str; 15] = [
@@ -51,6 +52,18 @@ const SYSTEM_VIEW: [&str; 15] = [
 pub(super) struct Plan {
     interpreter: Interpreter,
     jail: Option<Arc<Jail>>,
+    /// What they are told first.
+    pub(super) config: ZygoteConfig,
+}
+
+impl Backend for Plan {
+    fn start(self: Arc<Self>, duty: Duty) -> BoxFuture<'static, Result<Ready, SandboxError>> {
+        Box::pin(async move {
+            let worker = Worker::start(self, duty).await?;
+            let missing = worker.ready.missing.clone();
+            Ok(Ready { missing, serving: Box::pin(worker.serve()) })
+        })
+    }
 }
 
 /// A worker's process, just launched.
@@ -61,15 +74,16 @@ pub(super) struct Launched {
     words: OwnedFd,
 }
 
-/// Plans the workers of a profile, and what they are told first.
+/// Plans the workers of a profile.
 ///
 /// # Errors
 /// Fails if the interpreter does not run, or the machine cannot keep foreign code inside.
-pub(super) fn plan(
-    settings: &Settings,
-    profile: &Profile,
-) -> Result<(Plan, ZygoteConfig), SandboxError> {
+pub(super) fn plan(settings: &Settings, profile: &Profile) -> Result<Plan, SandboxError> {
     let isolated = settings.isolation == Isolation::Full;
+    if profile.programs == Programs::Image {
+        let reason = "programs of an image run in containers only".to_owned();
+        return Err(SandboxError::Worker { reason });
+    }
     if let Some(lacks) = Machine::this().lacks().filter(|_| isolated) {
         return Err(SandboxError::Isolation { lacks });
     }
@@ -95,30 +109,11 @@ pub(super) fn plan(
         preload: profile.preload.to_vec(),
         driver: profile.driver,
     };
-    Ok((Plan { interpreter, jail }, config))
-}
-
-/// Limits by the names that Python's `resource` has for them.
-pub(super) fn resources(limits: &Limits) -> BTreeMap<&'static str, u64> {
-    let cpu = limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0);
-    BTreeMap::from([
-        ("RLIMIT_AS", limits.memory),
-        ("RLIMIT_CORE", 0),
-        ("RLIMIT_CPU", cpu.max(1)),
-        ("RLIMIT_FSIZE", limits.disk),
-        ("RLIMIT_MEMLOCK", 0),
-        ("RLIMIT_MSGQUEUE", 0),
-        ("RLIMIT_NOFILE", limits.files.into()),
-        ("RLIMIT_NPROC", limits.processes.into()),
-    ])
+    Ok(Plan { interpreter, jail, config })
 }
 
 fn folders(programs: Programs, isolated: bool) -> &'static [&'static str] {
-    match programs {
-        _ if !isolated => &["/tmp"],
-        Programs::Denied => &["/tmp"],
-        Programs::System => &["/tmp", "/workspace"],
-    }
+    if isolated { programs.folders() } else { &["/tmp"] }
 }
 
 fn jail(interpreter: &Interpreter, profile: &Profile) -> Result<Jail, SandboxError> {
@@ -205,7 +200,7 @@ impl Plan {
 }
 
 /// The environment of a worker, and so of what it runs.
-const ENVIRONMENT: [(&str, &str); 7] = [
+pub(super) const ENVIRONMENT: [(&str, &str); 7] = [
     ("HOME", "/tmp"),
     ("LANG", "C.UTF-8"),
     ("LC_ALL", "C.UTF-8"),

@@ -12,11 +12,10 @@ use framework::wiring::Wiring;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::backend::{self, Backend, Duty, Ready, Start};
 use super::execution::Execution;
 use super::keeper::Keeper;
-use super::native;
-use super::turns::{Lane, Turn};
-use super::worker::{Start, Worker, ZygoteConfig};
+use super::turns::Lane;
 use super::{Limits, Profile, SandboxError, Settings};
 
 /// How often an execution is asked for whose worker died before it began.
@@ -44,7 +43,7 @@ pub(super) struct Shared {
     settings: Settings,
     profile: Profile,
     limits: Limits,
-    plan: OnceLock<Result<(Arc<native::Plan>, ZygoteConfig), SandboxError>>,
+    backend: OnceLock<Result<Arc<dyn Backend>, SandboxError>>,
     places: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     starts: mpsc::Sender<Start>,
@@ -54,14 +53,6 @@ pub(super) struct Shared {
     missing: OnceLock<Vec<String>>,
     /// Somebody starts workers, and starts them again.
     has_keepers: AtomicBool,
-}
-
-/// What a worker works for. It keeps nobody's pool alive.
-#[derive(Clone, Debug)]
-pub(super) struct Duty {
-    /// Workers wait for work in the order in which they became free.
-    pub(super) queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Start>>>,
-    pub(super) metrics: WorkerMetrics,
 }
 
 /// The pools of one environment, by the names of their profiles.
@@ -89,7 +80,7 @@ impl Pool {
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let shared = Shared {
             limits,
-            plan: OnceLock::new(),
+            backend: OnceLock::new(),
             places: semaphore(settings.executions_max.get()),
             waiting: semaphore(settings.queue_max.get()),
             starts,
@@ -135,45 +126,40 @@ impl Pool {
         let queued = Instant::now();
         let place = self.place().await?;
         self.shared.duty.metrics.queued(queued.elapsed());
-        self.begin(limits, Some(self.shared.lane.clone()), place).await
+        self.begin(None, limits, place).await
     }
 
-    /// Like [`execute`](Self::execute), with a turn on the processors that it keeps until its end: for
-    /// what runs without a pause. A request to a longer execution takes a turn by itself.
+    /// Like [`execute`](Self::execute), in a container of this image, which is made now. For pools of
+    /// [`Programs::Image`](super::Programs::Image).
     ///
     /// # Errors
-    /// As [`execute`](Self::execute) does.
-    pub async fn execute_in_turn(&self, limits: Limits) -> Result<Execution, SandboxError> {
+    /// Fails as `execute` does, and if the engine makes no such container.
+    pub async fn execute_in(&self, image: &str, limits: Limits) -> Result<Execution, SandboxError> {
         let queued = Instant::now();
         let place = self.place().await?;
-        let turn = self.shared.lane.turn().await;
         self.shared.duty.metrics.queued(queued.elapsed());
-        self.begin(limits, None, (place, turn)).await
-    }
-
-    /// Waits for a turn on the processors, which other environments' foreign code also waits for.
-    pub async fn turn(&self) -> Turn {
-        self.shared.lane.turn().await
+        self.begin(Some(image), limits, place).await
     }
 
     async fn begin(
         &self,
+        image: Option<&str>,
         limits: Limits,
-        lane: Option<Lane>,
-        held: impl Send + Sync + 'static,
+        place: OwnedSemaphorePermit,
     ) -> Result<Execution, SandboxError> {
-        self.shared.plan().await?;
+        self.shared.backend().await?;
         if !self.shared.has_keepers.swap(true, Ordering::Relaxed) {
             for _ in 0..self.shared.settings.workers.get() {
                 tokio::spawn(keep(Arc::downgrade(&self.shared)));
             }
         }
         // The execution keeps its place, and the pool, until it has ended.
-        let held: Arc<dyn std::any::Any + Send + Sync> = Arc::new((held, self.clone()));
+        let held: Arc<dyn std::any::Any + Send + Sync> = Arc::new((place, self.clone()));
         for _ in 0..STARTS_MAX {
             let (reply, started) = oneshot::channel();
-            let (limits, lane, held) = (limits.clone(), lane.clone(), held.clone());
-            let start = Start { limits, reply, lane, held };
+            let (limits, held) = (limits.clone(), held.clone());
+            let (image, lane) = (image.map(str::to_owned), self.shared.lane.clone());
+            let start = Start { image, limits, reply, lane, held };
             if self.shared.starts.send(start).await.is_err() {
                 break;
             }
@@ -200,28 +186,25 @@ impl Pool {
 
 impl Shared {
     /// How its workers are started, found out once.
-    async fn plan(self: &Arc<Self>) -> Result<&(Arc<native::Plan>, ZygoteConfig), SandboxError> {
-        if self.plan.get().is_none() {
+    async fn backend(self: &Arc<Self>) -> Result<&Arc<dyn Backend>, SandboxError> {
+        if self.backend.get().is_none() {
             let shared = self.clone();
             let planning = tokio::task::spawn_blocking(move || {
-                shared.plan.get_or_init(|| {
-                    let (plan, config) = native::plan(&shared.settings, &shared.profile)?;
-                    Ok((Arc::new(plan), config))
-                });
+                shared.backend.get_or_init(|| backend::plan(&shared.settings, &shared.profile));
             });
             let crashed =
                 |error: tokio::task::JoinError| SandboxError::Worker { reason: error.to_string() };
             planning.await.map_err(crashed)?;
         }
-        self.plan.get().expect("it was planned above").as_ref().map_err(Clone::clone)
+        self.backend.get().expect("it was planned above").as_ref().map_err(Clone::clone)
     }
 
     /// Starts a worker.
-    pub(super) async fn start_worker(self: &Arc<Self>) -> Result<Worker, SandboxError> {
-        let (plan, config) = self.plan().await?;
-        let worker = Worker::start(plan.clone(), config, self.duty.clone()).await?;
-        self.missing.get_or_init(|| worker.ready.missing.clone());
-        Ok(worker)
+    pub(super) async fn start_worker(self: &Arc<Self>) -> Result<Ready, SandboxError> {
+        let backend = self.backend().await?;
+        let ready = backend.clone().start(self.duty.clone()).await?;
+        self.missing.get_or_init(|| ready.missing.clone());
+        Ok(ready)
     }
 }
 
@@ -233,7 +216,7 @@ async fn keep(shared: Weak<Shared>) {
             Ok(worker) => {
                 delay = RESTART_DELAY;
                 drop(pool);
-                let reason = worker.serve().await;
+                let reason = worker.serving.await;
                 tracing::info!(reason, "a sandbox worker has ended");
             }
             Err(error) => {

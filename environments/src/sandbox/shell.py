@@ -16,6 +16,8 @@ import time
 
 #: How long a command's output may still come after its first process has ended.
 DRAIN_SECONDS = 0.05
+#: The bytes of UTF-8 that continue a character.
+CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 def serve(channel):
@@ -91,15 +93,16 @@ def run(command):
     process.stdout.close()
     code = process.wait()
     reap()
-    answer = {"code": code, "is_timed_out": is_timed_out, "dropped": kept.dropped}
-    return answer, kept.bytes()
+    output, dropped = kept.finish()
+    return {"code": code, "is_timed_out": is_timed_out, "dropped": dropped}, output
 
 
 class Kept:
-    """The first and the last bytes of an output, half of what may be kept each."""
+    """The first and the last bytes of an output, half of what may be kept each, in whole characters."""
 
     def __init__(self, size_max):
         self.head, self.tail, self.dropped = bytearray(), bytearray(), 0
+        self.is_whole = True
         self.tail_max = size_max // 2
         self.head_max = size_max - self.tail_max
 
@@ -109,11 +112,25 @@ class Kept:
         self.tail += data[room:]
         excess = len(self.tail) - self.tail_max
         if excess > 0:
-            self.dropped += excess
+            self.is_whole = False
+            self.dropped += characters(self.tail[:excess])
             del self.tail[:excess]
 
-    def bytes(self):
-        return bytes(self.head + self.tail)
+    def finish(self):
+        """What was kept, and how many characters were dropped in its middle."""
+        if self.is_whole:
+            return bytes(self.head + self.tail), 0
+        # The characters that the middle begins and ends in count as dropped.
+        start = next((at for at in range(1, 5) if characters(self.head[-at:][:1])), 1)
+        is_broken = bool(self.head) and not self.head[-start:].decode("utf-8", "ignore")
+        head = self.head[:-start] if is_broken else self.head
+        tail = self.tail[:4].lstrip(CONTINUATION) + self.tail[4:]
+        return bytes(head + tail), self.dropped + is_broken
+
+
+def characters(text):
+    """How many characters begin in a part of a text."""
+    return len(text.translate(None, CONTINUATION))
 
 
 def collect(process, kept, deadline):

@@ -46,7 +46,7 @@ pub(super) struct Lane {
 
 /// The right to keep one processor busy, until it is dropped.
 #[derive(Debug)]
-pub struct Turn(Lane);
+pub(super) struct Turn(Lane);
 
 impl Lane {
     /// The lane of that name.

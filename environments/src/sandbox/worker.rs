@@ -1,4 +1,4 @@
-//! One worker, seen from the host: a zygote, its control socket, and a watcher per execution.
+//! A native worker, seen from the host: a zygote, its control socket, and a watcher per execution.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -7,24 +7,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use framework::metrics::{InFlight, WorkerMetrics};
+use framework::metrics::InFlight;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
-use rustix::process::{Signal, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot};
 
+use super::backend::{Duty, Start};
 use super::cgroup::{Group, Groups};
-use super::execution::Execution;
 use super::native::{self, Launched};
-use super::pool::Duty;
-use super::turns::Lane;
-use super::{Clock, Ended, Exit, Limits, SandboxError};
+use super::watcher::{ProcessEnded, Victim, Watched, begin};
+use super::{Limits, SandboxError};
 
 /// The longest message of a zygote.
 const MESSAGE_MAX: usize = 64 << 10;
@@ -34,10 +31,6 @@ const READY_MAX: Duration = Duration::from_secs(120);
 const KILL_MAX: Duration = Duration::from_secs(5);
 /// The address space of a worker, where the host cannot see it.
 const MEMORY_ASSUMED: u64 = 1 << 30;
-/// Exit codes of an execution that could not be confined, and of one that ran out of memory.
-const EXIT_UNCONFINED: i32 = 119;
-const EXIT_OUT_OF_MEMORY: i32 = 118;
-
 /// What a zygote is told first.
 #[derive(Debug, Serialize)]
 pub(super) struct ZygoteConfig {
@@ -93,16 +86,6 @@ pub(super) struct Ready {
     pub(super) memory: u64,
 }
 
-/// An execution to be started.
-pub(super) struct Start {
-    pub(super) limits: Limits,
-    pub(super) reply: oneshot::Sender<Result<Execution, SandboxError>>,
-    /// Where its requests take their turns; none if it holds one.
-    pub(super) lane: Option<Lane>,
-    /// Held until it has ended.
-    pub(super) held: Arc<dyn std::any::Any + Send + Sync>,
-}
-
 /// A zygote that is ready.
 pub(super) struct Worker {
     /// A socket of messages, which are sent and taken whole.
@@ -113,7 +96,7 @@ pub(super) struct Worker {
     /// Executions that were asked for and have not started.
     asked: HashMap<u64, Asked>,
     /// Where the watchers of those that run hear of their ends.
-    running: HashMap<u64, oneshot::Sender<ZygoteEnded>>,
+    running: HashMap<u64, oneshot::Sender<ProcessEnded>>,
     next: u64,
     duty: Duty,
     _counted: InFlight,
@@ -124,29 +107,19 @@ struct Asked {
     start: Start,
 }
 
-struct ZygoteEnded {
-    status: i32,
-    cpu: Duration,
-    memory_peak: u64,
-}
-
 impl Worker {
     /// Starts a zygote and waits until it can be forked.
     ///
     /// # Errors
     /// Fails if it does not come that far.
-    pub(super) async fn start(
-        plan: Arc<native::Plan>,
-        config: &ZygoteConfig,
-        duty: Duty,
-    ) -> Result<Self, SandboxError> {
+    pub(super) async fn start(plan: Arc<native::Plan>, duty: Duty) -> Result<Self, SandboxError> {
+        let text = serde_json::to_vec(&plan.config).expect("it is plain data");
         let failed = |reason: String| SandboxError::Worker { reason };
         let launching = tokio::task::spawn_blocking(move || plan.launch());
         let launched = launching.await.map_err(|error| failed(error.to_string()))?;
         let mut launched = launched.map_err(|error| failed(error.to_string()))?;
         let control = UnixStream::from_std(launched.take_control().into());
         let control = control.map_err(|error| failed(error.to_string()))?;
-        let text = serde_json::to_vec(config).expect("it is plain data");
         send(&control, &text, None).await.map_err(|error| failed(error.to_string()))?;
         let first = tokio::time::timeout(READY_MAX, receive(&control)).await;
         let ready = match first {
@@ -169,13 +142,12 @@ impl Worker {
     pub(super) async fn serve(mut self) -> String {
         let (overdue, mut is_overdue) = mpsc::channel::<()>(1);
         loop {
-            let next = async { self.duty.queue.lock().await.recv().await };
             tokio::select! {
                 said = receive(&self.control) => match said {
                     Ok((said, handle)) => self.hear(said, handle, &overdue),
                     Err(error) => return error.to_string(),
                 },
-                start = next => {
+                start = self.duty.next() => {
                     let Some(start) = start else { return "nobody needs it".into() };
                     if let Err(error) = self.ask(start).await {
                         return error.to_string();
@@ -192,7 +164,7 @@ impl Worker {
         let number = self.next;
         self.next += 1;
         let memory = self.ready.memory.saturating_add(start.limits.memory);
-        let resources = native::resources(&Limits { memory, ..start.limits.clone() });
+        let resources = start.limits.resources(memory);
         let message = serde_json::json!({"start": number, "limits": {"resources": resources}});
         self.asked.insert(number, Asked { stream: UnixStream::from_std(ours)?, start });
         send(&self.control, message.to_string().as_bytes(), Some(theirs.as_fd())).await
@@ -205,7 +177,13 @@ impl Worker {
                 let Some(asked) = self.asked.remove(&started) else { return };
                 let (told, ended) = oneshot::channel();
                 self.running.insert(started, told);
-                asked.run(handle, ended, overdue.clone(), &self.duty);
+                let Asked { stream, start } = asked;
+                let pid = handle.as_ref().and_then(pid_of);
+                let group = pid.and_then(|pid| grouped(pid, &start.limits));
+                let victim = Victim::Process { handle, group };
+                let (overdue, kill_max) = (overdue.clone(), KILL_MAX);
+                let watched = Watched { pid, victim, told: ended, overdue, kill_max };
+                begin(start, stream, watched, &self.duty);
             }
             Said::Refused { refused, error } => {
                 let Some(asked) = self.asked.remove(&refused) else { return };
@@ -214,48 +192,10 @@ impl Worker {
             Said::Ended { ended, status, cpu, memory } => {
                 let Some(watcher) = self.running.remove(&ended) else { return };
                 let cpu = Duration::try_from_secs_f64(cpu).unwrap_or_default();
-                let _ = watcher.send(ZygoteEnded { status, cpu, memory_peak: memory });
+                let _ = watcher.send(ProcessEnded { status, cpu, memory_peak: memory });
             }
         }
     }
-}
-
-impl Asked {
-    fn run(
-        self,
-        handle: Option<OwnedFd>,
-        told: oneshot::Receiver<ZygoteEnded>,
-        overdue: mpsc::Sender<()>,
-        duty: &Duty,
-    ) {
-        let Start { limits, reply, lane, held } = self.start;
-        let (running, metrics) = (duty.metrics.started(), duty.metrics.clone());
-        let (kill, killed) = mpsc::unbounded_channel();
-        let (publish, ended) = watch::channel(None);
-        let pid = handle.as_ref().and_then(pid_of);
-        let execution = Execution::new(self.stream, limits.output, pid, kill, ended, lane);
-        let group = pid.and_then(|pid| grouped(pid, &limits));
-        let watcher = Watcher { handle, told, killed, limits, overdue, metrics, group };
-        tokio::spawn(async move {
-            let ended = watcher.watch().await;
-            running.ended(ended.exit.name());
-            drop(held);
-            let _ = publish.send(Some(ended));
-        });
-        // Nobody waits for it any more: it is dropped, and so killed.
-        let _ = reply.send(Ok(execution));
-    }
-}
-
-/// Ends an execution in time and tells why it ended.
-struct Watcher {
-    handle: Option<OwnedFd>,
-    told: oneshot::Receiver<ZygoteEnded>,
-    killed: mpsc::UnboundedReceiver<Exit>,
-    limits: Limits,
-    overdue: mpsc::Sender<()>,
-    metrics: WorkerMetrics,
-    group: Option<Group>,
 }
 
 /// Puts an execution into a group of its own, where there are any. Foreign code is not there yet.
@@ -266,66 +206,6 @@ fn grouped(pid: u32, limits: &Limits) -> Option<Group> {
         tracing::debug!(pid, %error, "an execution is in no control group");
     }
     Some(group)
-}
-
-impl Watcher {
-    async fn watch(mut self) -> Ended {
-        let ended = self.wait().await;
-        let Some(group) = self.group.take() else { return ended };
-        let is_starved = group.ran_out_of_memory() && !matches!(ended.exit, Exit::TimedOut(_));
-        group.remove().await;
-        if is_starved { Ended { exit: Exit::OutOfMemory, ..ended } } else { ended }
-    }
-
-    async fn wait(&mut self) -> Ended {
-        let deadline = Instant::now() + self.limits.wall;
-        let reason = tokio::select! {
-            biased;
-            ended = &mut self.told => return self.explain(ended.ok(), None),
-            reason = self.killed.recv() => reason.unwrap_or(Exit::Killed),
-            () = tokio::time::sleep_until(deadline) => Exit::TimedOut(Clock::Wall),
-        };
-        if let Some(handle) = &self.handle {
-            self.metrics.killed(reason.name());
-            // One that has just ended by itself cannot be killed; its end is told all the same.
-            let _ = pidfd_send_signal(handle, Signal::KILL);
-        }
-        if let Some(group) = &self.group {
-            group.kill();
-        }
-        let ended = tokio::time::timeout(KILL_MAX, &mut self.told).await;
-        let Ok(ended) = ended else {
-            let _ = self.overdue.try_send(());
-            return self.explain(None, Some(reason));
-        };
-        self.explain(ended.ok(), Some(reason))
-    }
-
-    fn explain(&self, ended: Option<ZygoteEnded>, reason: Option<Exit>) -> Ended {
-        let Some(ZygoteEnded { status, cpu, memory_peak }) = ended else {
-            let exit = reason.unwrap_or(Exit::WorkerLost);
-            return Ended { exit, cpu: Duration::ZERO, memory_peak: 0 };
-        };
-        let (code, signal) = (libc::WEXITSTATUS(status), libc::WTERMSIG(status));
-        let exit = match reason {
-            // It was as good as over when it was killed.
-            Some(Exit::Killed) | None if libc::WIFEXITED(status) => match code {
-                EXIT_OUT_OF_MEMORY => Exit::OutOfMemory,
-                EXIT_UNCONFINED => Exit::Unconfined { reason: "see the log".into() },
-                code => Exit::Exited { code },
-            },
-            Some(reason) => reason,
-            None if signal == libc::SIGXCPU => Exit::TimedOut(Clock::Cpu),
-            // The kernel enforces the limit by ticks, which on a shared machine count more than was used.
-            None if signal == libc::SIGKILL && cpu >= self.limits.cpu / 2 => {
-                Exit::TimedOut(Clock::Cpu)
-            }
-            // Nobody else may send it: neither the code itself nor its children.
-            None if signal == libc::SIGKILL => Exit::OutOfMemory,
-            None => Exit::Signalled { signal },
-        };
-        Ended { exit, cpu, memory_peak }
-    }
 }
 
 async fn send(

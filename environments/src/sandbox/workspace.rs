@@ -53,7 +53,7 @@ pub struct CommandEnded {
     pub exit: Exit,
     /// What it wrote to its output and its errors, in the order of writing.
     pub output: Vec<u8>,
-    /// Bytes between the kept halves of the output that were dropped.
+    /// Characters between the kept halves of the output that were dropped.
     pub dropped: u64,
 }
 
@@ -106,6 +106,14 @@ impl Workspace {
     /// Fails as [`Pool::execute`] does.
     pub async fn open(pool: &Pool, limits: Limits) -> Result<Self, SandboxError> {
         Ok(Self { execution: pool.execute(limits).await? })
+    }
+
+    /// Opens a workspace that is a container of an image, for pools of [`Programs::Image`].
+    ///
+    /// # Errors
+    /// Fails as [`Pool::execute_in`] does.
+    pub async fn open_in(pool: &Pool, image: &str, limits: Limits) -> Result<Self, SandboxError> {
+        Ok(Self { execution: pool.execute_in(image, limits).await? })
     }
 
     /// Runs a command to its end, or to its deadline, and kills what is left of it.

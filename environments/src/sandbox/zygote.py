@@ -4,6 +4,9 @@ Rust starts it as the launcher, inside fresh namespaces, with the control socket
 The launcher forks the zygote, which is process 1 of the sandbox, so that its end is everybody's end.
 An execution is a fork of the zygote in a process and mount namespace of its own; it gives up
 everything that it does not need before it touches foreign code, and any step that fails ends it.
+
+In a container it is the only program, and serves one execution itself: what keeps that inside is the
+container, made for it and thrown away with it.
 """
 
 import ctypes
@@ -77,6 +80,21 @@ class Channel:
         return bytes(taken)
 
 
+class Pipes:
+    """What a container has in place of a socket."""
+
+    def __init__(self, source, sink):
+        self._source, self._sink = source, sink
+
+    def recv(self, count):
+        return os.read(self._source, count)
+
+    def sendall(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._sink, view) :]
+
+
 class Filter:
     """A seccomp program, ready to be installed."""
 
@@ -125,6 +143,48 @@ class Landlock:
         os.close(ruleset)
 
 
+class Driver:
+    """The driver of a profile, with what it has imported."""
+
+    def __init__(self, config):
+        self.filters = [Filter(text) for text in config["filters"]]
+        self.missing = [name for name in config["preload"] if not preload(name)]
+        self.namespace = {"__name__": "driver", "missing": frozenset(self.missing)}
+        exec(compile(config["driver"], "<driver>", "exec"), self.namespace)
+        gc.collect()
+        gc.freeze()
+
+    def run(self, frames, confine):
+        """An execution, from its confinement to its end."""
+        code = 1
+        try:
+            try:
+                confine()
+            except BaseException as error:
+                frames.send(f"not confined: {error}".encode())
+                os._exit(EXIT_UNCONFINED)
+            frames.send(b"")
+            self.namespace["serve"](frames)
+            code = 0
+        except MemoryError:
+            code = EXIT_OUT_OF_MEMORY
+        except SystemExit:
+            code = 0
+        finally:
+            os._exit(code)
+
+    def limit(self, resources):
+        checked(prctl(PR_SET_DUMPABLE, 0), "dumpable")
+        for name, value in resources.items():
+            number = getattr(resource, name, None)
+            if number is not None:
+                resource.setrlimit(number, (value, value))
+
+    def filter(self):
+        for program in self.filters:
+            program.install()
+
+
 class Zygote:
     """Forks executions, tells of their ends, and kills those that it is told to."""
 
@@ -134,15 +194,10 @@ class Zygote:
         self.programs = config["programs"]
         self.has_processes = self.isolated and self.programs and cover_processes()
         self.folders = config["folders"]
-        self.filters = [Filter(text) for text in config["filters"]]
         self.landlock = Landlock(config["landlock"]) if config["landlock"] else None
         self.running = {}
-        self.missing = [name for name in config["preload"] if not preload(name)]
-        self.namespace = {"__name__": "driver", "missing": frozenset(self.missing)}
-        exec(compile(config["driver"], "<driver>", "exec"), self.namespace)
+        self.driver = Driver(config)
         self.itself = os.pidfd_open(os.getpid())
-        gc.collect()
-        gc.freeze()
 
     def serve(self):
         woken, wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -151,7 +206,7 @@ class Zygote:
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(self.control, select.POLLIN)
-        self.tell({"ready": {"missing": self.missing}}, self.itself)
+        self.tell({"ready": {"missing": self.driver.missing}}, self.itself)
         while True:
             for ready, _ in poll.poll():
                 if ready == woken:
@@ -210,24 +265,11 @@ class Zygote:
 
     def execute(self, channel, limits):
         """An execution, from the fork to its end."""
-        code = 1
         try:
-            stream = self.detach(channel)
-            frames = Channel(stream)
-            try:
-                self.confine(limits)
-            except BaseException as error:
-                frames.send(f"not confined: {error}".encode())
-                os._exit(EXIT_UNCONFINED)
-            frames.send(b"")
-            self.namespace["serve"](frames)
-            code = 0
-        except MemoryError:
-            code = EXIT_OUT_OF_MEMORY
-        except SystemExit:
-            code = 0
+            frames = Channel(self.detach(channel))
+            self.driver.run(frames, lambda: self.confine(limits))
         finally:
-            os._exit(code)
+            os._exit(1)
 
     def detach(self, channel):
         """Lets go of everything that belongs to the zygote, except memory."""
@@ -253,15 +295,10 @@ class Zygote:
             checked(libc.unshare(CLONE_NEWUSER), "unshare user")
             drop_capabilities()
         os.chdir(self.folders[-1][0])
-        checked(prctl(PR_SET_DUMPABLE, 0), "dumpable")
-        for name, value in limits["resources"].items():
-            number = getattr(resource, name, None)
-            if number is not None:
-                resource.setrlimit(number, (value, value))
+        self.driver.limit(limits["resources"])
         if self.landlock:
             self.landlock.restrict()
-        for program in self.filters:
-            program.install()
+        self.driver.filter()
 
 
 def preload(name):
@@ -307,7 +344,45 @@ def cover_processes():
         return False
 
 
+def contained():
+    """The only program of a container: told what it is, it serves one execution and ends."""
+    source, sink = CHANNEL, CHANNEL + 1
+    os.dup2(0, source, inheritable=False)
+    os.dup2(1, sink, inheritable=False)
+    # Some engines hand on what the host forgot to close.
+    os.closerange(sink + 1, 1 << 20)
+    frames = Channel(Pipes(source, sink))
+    go_nowhere(0, 1)
+    config = frames.receive()
+    if config is None:
+        return
+    driver = Driver(json.loads(config))
+    with open("/proc/self/statm") as pages:
+        memory = int(pages.read().split()[0]) * resource.getpagesize()
+    frames.send(json.dumps({"missing": driver.missing, "memory": memory}).encode())
+    go_nowhere(2)
+    limits = frames.receive()
+    if limits is None:
+        return
+
+    def confine():
+        checked(prctl(PR_SET_NO_NEW_PRIVS, 1), "no_new_privs")
+        driver.limit(json.loads(limits)["resources"])
+        driver.filter()
+
+    driver.run(frames, confine)
+
+
+def go_nowhere(*descriptors):
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def main():
+    if sys.argv[1:] == ["contained"]:
+        return contained()
     zygote = os.fork()
     if zygote:
         os.close(0)
@@ -317,14 +392,11 @@ def main():
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=os.dup(0))
-    nowhere = os.open("/dev/null", os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    go_nowhere(0, 1)
     config = json.loads(control.recv(1 << 20))
     # Its own input and output are nowhere; what it has to say before it is ready goes to the host's log.
     zygote = Zygote(control, config)
-    os.dup2(0, 2)
+    go_nowhere(2)
     zygote.serve()
 
 

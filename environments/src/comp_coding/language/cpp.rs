@@ -6,7 +6,7 @@ use framework::environment::EnvironmentError;
 use framework::wiring::{BuildError, Wiring};
 use serde::Deserialize;
 
-use super::{Clocks, Driven, Language, Opening, Program, Started, failed};
+use super::{Clocks, Driven, Language, Opening, Program, Started};
 use crate::sandbox::{Limits, Pool, Profile, Programs, Settings};
 
 /// What runs in the sandbox.
@@ -55,8 +55,10 @@ impl Cpp {
         let Some(compiler) = cpp.compiler.first() else {
             return Err(BuildError::new("`cpp.compiler` is empty"));
         };
-        let tried = std::process::Command::new(compiler).arg("--version").output();
-        if let Err(error) = tried {
+        // That of an image is tried by the first solution.
+        let is_here = settings.backend.engine().is_none();
+        let tried = is_here.then(|| std::process::Command::new(compiler).arg("--version").output());
+        if let Some(Err(error)) = tried {
             return Err(BuildError::new(format_args!(
                 "`language: cpp` needs a compiler, and `{compiler}` does not run: {error}; hint: \
                  install one, such as Debian's package g++, or name another in `cpp.compiler`"
@@ -88,7 +90,7 @@ impl Language for Cpp {
         let total = program.total + compile;
         let limits = Limits { wall: total, cpu: total, ..self.pool.limits().clone() };
         let output_max = limits.output;
-        let execution = self.pool.execute(limits).await.map_err(failed)?;
+        let execution = self.pool.execute(limits).await?;
         let compiler = &self.settings.compiler;
         let cpu_secs = program.test.cpu.as_secs().max(1);
         let code = program.code;

@@ -187,8 +187,8 @@ def close_streams(sink, output_max):
     for stream in (sys.stdout, ours):
         try:
             stream.flush()
-        except ValueError:
-            pass  # The program closed it, which flushed it.
+        except Exception:
+            pass  # The program closed it, which flushed it, or put something else in its place.
     size = os.fstat(sink).st_size
     output = None
     if size <= output_max:

@@ -3,7 +3,7 @@
 use framework::environment::EnvironmentError;
 use framework::wiring::Wiring;
 
-use super::{Driven, Language, Opening, Program, Started, failed};
+use super::{Driven, Language, Opening, Program, Started};
 use crate::sandbox::{Limits, Pool, Profile, Programs, Settings};
 
 /// What runs in the sandbox.
@@ -44,7 +44,7 @@ impl Language for Python {
         let limits =
             Limits { wall: program.total, cpu: program.total, ..self.pool.limits().clone() };
         let output_max = limits.output;
-        let execution = self.pool.execute(limits).await.map_err(failed)?;
+        let execution = self.pool.execute(limits).await?;
         let mode = if program.function.is_some() { "call" } else { "stdin" };
         let Program { code, function, clocks, .. } = program;
         let opening =
