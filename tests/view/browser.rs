@@ -409,7 +409,7 @@ async fn tab_leads_through_the_page_in_order() {
         browser.press(TAB).await;
     }
     let mut rest = visited.iter();
-    for name in ["search", "filter-outcome", "reward_min", "filter-sort", "0-1", "0-2"] {
+    for name in ["search", "filter-outcome", "filter-reward_min", "filter-sort", "0-1", "0-2"] {
         assert!(rest.any(|visited| visited == name), "{name} does not come in {visited:?}");
     }
     browser.close().await;
