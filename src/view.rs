@@ -69,7 +69,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 #[derive(Args)]
 pub(crate) struct View {
     /// Files of rollouts or datasets, as JSON lines.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, num_args = 1..=1_000)]
     files: Vec<PathBuf>,
     /// The port to serve on; any free one by default.
     #[arg(short, long, default_value_t = 0)]

@@ -4,6 +4,7 @@ mod browser;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -306,6 +307,40 @@ fn rollouts_of_nemo_gym_and_datasets_are_looked_at_too() {
         (&json!(true), &Value::Null, &Value::Null)
     );
     assert_eq!(viewer.get("/api/charts?outcome=task")["mean"], Value::Null);
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "who runs the tests is to read that one was skipped")]
+fn recorded_rollouts_of_nemo_gym_are_shown_whole() {
+    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
+    let Ok(folders) = std::fs::read_dir(recordings) else {
+        println!("skipped: there are no recorded rollouts");
+        return;
+    };
+    let folders = folders.map(|folder| folder.unwrap().path());
+    let files: Vec<_> = folders
+        .flat_map(|folder| ["rollouts.jsonl", "tasks.jsonl"].map(|name| folder.join(name)))
+        .filter(|path| path.exists())
+        .collect();
+    let texts = files.iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let records: Vec<Vec<Value>> = texts
+        .map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+        .collect();
+    let names: Vec<_> = files.iter().map(|path| path.to_str().unwrap()).collect();
+    let viewer = Viewer::start(&Folder::new(), &names);
+    viewer.has(records.iter().map(|records| records.len() as u64).sum());
+    for (file, records) in records.iter().enumerate() {
+        for (line, record) in (1..).zip(records) {
+            let detail = viewer.get(&format!("/api/row/{file}-{line}"));
+            let is_rollout = record.get("reward").is_some();
+            assert_eq!(detail["row"]["outcome"], if is_rollout { "scored" } else { "task" });
+            let reward = |of: &Value| of["reward"].as_f64().map(|reward| reward as f32);
+            assert_eq!(reward(&detail["row"]), reward(record));
+            let is_whole = detail["cut"] == json!({});
+            assert!(!is_whole || detail["record"] == *record, "{file}-{line}");
+            assert_eq!(viewer.get(&format!("/api/row/{file}-{line}/value?at=")), *record);
+        }
+    }
 }
 
 /// DNS rebinding makes a foreign page's requests reach this server under that page's name.

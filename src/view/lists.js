@@ -78,7 +78,7 @@ export function filterForm(app, change, sorts = undefined, hasSearch = false) {
     /** Shows the values of an address. */
     show(values) {
       const { files = [], environments = [], agents = [], reasons = [] } = app.summary ?? {};
-      const there = files.map((file, index) => [String(index), file.path.split("/").pop(), file.is_there])
+      const there = files.map((file, index) => [String(index), fileName(app, index), file.is_there])
         .filter(([, , isThere]) => isThere);
       const key = JSON.stringify([there, environments, agents, reasons, Object.keys(values)]);
       if (key !== built && (!built || !fields.contains(document.activeElement))) {
@@ -91,6 +91,14 @@ export function filterForm(app, change, sorts = undefined, hasSearch = false) {
       summary.textContent = active ? `Filters (${active})` : "Filters";
     },
   };
+}
+
+/** What a file is called: its name, with its folder's where several have the same. */
+function fileName(app, index) {
+  const parts = (app.summary?.files ?? []).map((file) => file.path.split("/"));
+  const own = parts[index] ?? [];
+  const isShared = parts.filter((other) => other.at(-1) === own.at(-1)).length > 1;
+  return own.slice(isShared ? -2 : -1).join("/");
 }
 
 /** A status line that is read out when it changes. */
@@ -137,7 +145,7 @@ function line(app, row, parameters) {
     h("td", { class: "what" },
       h("a", { href: address(`row/${row.id}`, filter), "data-row": row.id }, shown(title)),
       row.prompt && row.answer && h("div", { class: "faint" }, shown(row.answer))),
-    h("td", { class: "name" }, row.environment || row.agent || "–"),
+    h("td", { class: "name" }, row.environment || row.agent || fileName(app, row.file)),
     h("td", { class: "name" }, link(`task/${encodeURIComponent(row.task)}`, filter, shown(row.task)),
       row.repeat === null ? "" : ` · ${row.repeat}`),
     h("td", { class: "n", "data-label": "steps" }, row.steps ?? "–"),

@@ -78,11 +78,11 @@ fn look_at(source: &mut Source) -> bool {
     let metadata = match std::fs::metadata(&source.path) {
         Ok(metadata) => metadata,
         Err(error) => {
-            let is_absent = error.kind() == io::ErrorKind::NotFound && !source.is_named;
-            match is_absent {
-                true if source.file.is_some() => source.reset(),
-                true => {}
-                false => source.error = Some(error.to_string()),
+            let may_be_absent = error.kind() == io::ErrorKind::NotFound && !source.is_named;
+            if !may_be_absent {
+                source.error = Some(error.to_string());
+            } else if source.file.is_some() {
+                source.reset();
             }
             return false;
         }
@@ -249,7 +249,11 @@ impl Portion {
                 let length = (lines.offset() - lines.start()) as u32;
                 self.entries.push(entry.at(lines.start(), length, number));
             }
-            Err(error) => self.leave_out(number, error.to_string(), lines.text()),
+            Err(error) => {
+                // Which line of the text it is, is of no interest: it is one.
+                let reason = error.to_string().replace(" at line 1 column ", " at column ");
+                self.leave_out(number, reason, lines.text());
+            }
         }
     }
 

@@ -212,9 +212,10 @@ pub(super) fn sort_tasks(tasks: &mut [TaskRows], order: &str) -> Result<(), Stri
     };
     let key: fn(&TaskRows) -> Option<f32> = match name {
         "line" => {
-            return Ok(if is_descending {
-                tasks.reverse()
-            });
+            if is_descending {
+                tasks.reverse();
+            }
+            return Ok(());
         }
         "mean" => |task| task.mean,
         "spread" => |task| Some(task.high? - task.low?),
