@@ -310,7 +310,6 @@ fn rollouts_of_nemo_gym_and_datasets_are_looked_at_too() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "who runs the tests is to read that one was skipped")]
 fn recorded_rollouts_of_nemo_gym_are_shown_whole() {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
     let Ok(folders) = std::fs::read_dir(recordings) else {

@@ -87,10 +87,11 @@ impl WebDriverCompatibleCommand for Devtools {
 
 impl Browser {
     /// Opens the page of these files; nothing where there is no browser.
+    #[expect(clippy::print_stdout, reason = "who runs the tests is to read that one was skipped")]
     async fn open(folder: &Folder, files: &[&str], rows: u64) -> Option<Self> {
         let turn = TURN.lock().await;
         let Some((driver, port)) = driver() else {
-            eprintln!("skipped: there is no chromedriver on this machine");
+            println!("skipped: there is no chromedriver on this machine");
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
@@ -280,7 +281,7 @@ async fn what_a_model_wrote_is_shown_and_never_run() {
 async fn a_long_text_is_cut_until_all_of_it_is_asked_for_and_a_growing_file_is_followed() {
     let folder = Folder::new();
     let first = rollout(0, 0, 1.0, &format!("{} the very end", "long ".repeat(10_000)));
-    folder.write("run.jsonl", &lines(&[first.clone()]));
+    folder.write("run.jsonl", &lines(std::slice::from_ref(&first)));
     let Some(browser) = Browser::open(&folder, &["run.jsonl"], 1).await else { return };
     browser.go("#/row/0-1", ".item.assistant .more").await;
     assert_eq!(browser.run("return document.body.innerText.includes('the very end')").await, false);
