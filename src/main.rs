@@ -10,6 +10,7 @@ mod profile;
 mod summary;
 mod tree;
 mod verify;
+mod view;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -71,6 +72,9 @@ enum Command {
     /// Say what recorded rollouts come to: means, pass@k, confidence, comparison, plots.
     #[command(after_help = profile::EXAMPLES)]
     Profile(profile::Profile),
+    /// Look at recorded rollouts in the browser: filters, transcripts, repeats side by side, charts.
+    #[command(after_help = view::EXAMPLES)]
+    View(view::View),
     /// Show the actors of a running process: states, restarts, queues, what each is busy with.
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Tree),
@@ -181,6 +185,7 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
         Command::Kinds => Ok(print_kinds()),
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::View(arguments) => view::run(arguments).await,
         Command::Tree(arguments) => tree::show(arguments).await,
         Command::New(arguments) => new::run(&arguments),
         Command::Completions { shell } => Ok(print_completions(shell)),

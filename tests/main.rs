@@ -24,4 +24,5 @@ mod resume;
 mod support;
 mod talk;
 mod tree;
+mod view;
 mod web;

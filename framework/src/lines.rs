@@ -1,14 +1,14 @@
 //! Lines of a file, one in memory at a time and none longer than any task should be.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The longest line that is read: 256 MiB, far above what a prompt with images takes.
-pub(crate) const LINE_MAX: usize = 256 << 20;
+pub const LINE_MAX: usize = 256 << 20;
 
 /// A file being read.
-pub(crate) struct Lines {
+pub struct Lines {
     reader: BufReader<File>,
     number: u64,
     offset: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Lines {
 }
 
 /// Why there is no next line.
-pub(crate) enum LineError {
+pub enum LineError {
     /// The file cannot be read any further.
     Read(io::Error),
     /// This line is longer than [`LINE_MAX`]; the next one can be read.
@@ -30,23 +30,45 @@ impl From<io::Error> for LineError {
 }
 
 impl Lines {
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let reader = BufReader::with_capacity(256 << 10, File::open(path)?);
-        Ok(Self { reader, number: 0, offset: 0, buffer: Vec::new() })
+    /// Opens a file at its start.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_at(path, 0)
+    }
+
+    /// Opens a file at an offset in bytes. Lines are numbered from there.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be opened.
+    pub fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let reader = BufReader::with_capacity(256 << 10, file);
+        Ok(Self { reader, number: 0, offset, buffer: Vec::new() })
     }
 
     /// The number of the last line read, from 1.
-    pub(crate) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.number
     }
 
     /// Where the last line read ends, in bytes.
-    pub(crate) fn offset(&self) -> u64 {
+    pub fn offset(&self) -> u64 {
         self.offset
     }
 
+    /// Whether the last line read ends in a line break: the file's last one may yet be written on.
+    pub fn is_ended(&self) -> bool {
+        self.buffer.last() == Some(&b'\n')
+    }
+
     /// Goes to the next line that is not blank; whether there is one.
-    pub(crate) fn advance(&mut self) -> Result<bool, LineError> {
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, and for a line that is too long, after which reading goes on.
+    pub fn advance(&mut self) -> Result<bool, LineError> {
         while self.read()? {
             if !self.text().is_empty() {
                 return Ok(true);
@@ -55,13 +77,21 @@ impl Lines {
         Ok(false)
     }
 
+    /// Where the last line read starts, in bytes.
+    pub fn start(&self) -> u64 {
+        self.offset - self.buffer.len() as u64
+    }
+
     /// The line, without the space around it.
-    pub(crate) fn text(&self) -> &[u8] {
+    pub fn text(&self) -> &[u8] {
         self.buffer.trim_ascii()
     }
 
-    /// Reads a line into the buffer; whether there was one.
-    fn read(&mut self) -> Result<bool, LineError> {
+    /// Goes to the next line, blank or not; whether there is one.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub fn read(&mut self) -> Result<bool, LineError> {
         self.buffer.clear();
         let mut limited = Read::take(&mut self.reader, LINE_MAX as u64);
         let read = limited.read_until(b'\n', &mut self.buffer)?;

@@ -22,7 +22,6 @@ mod actor;
 mod exporter;
 mod family;
 mod handles;
-mod http;
 mod process;
 mod worker;
 
@@ -40,9 +39,9 @@ pub use self::{
         CollectionMetrics, CpuMetrics, EnvironmentMetrics, InFlight, ModelMetrics, RolloutMetrics,
         ToolMetrics, UNKNOWN_TOOL, WebMetrics,
     },
-    http::Page,
     worker::{ExecutionMetrics, WorkerMetrics},
 };
+pub use crate::http::Page;
 
 const ROLLOUT_SECONDS: &[f64] = &[
     0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0,

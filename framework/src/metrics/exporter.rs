@@ -1,10 +1,15 @@
 //! The Prometheus exporter: installs the recorder and serves what it holds.
 //!
 //! The HTTP listener that `metrics-exporter-prometheus` brings cannot report the port it got, be
-//! stopped, or share one recorder between two listeners, so [`http`](super::http) serves instead.
+//! stopped, or share one recorder between two listeners, so [`http`](crate::http) serves instead.
 //! The recorder is one per process; each further exporter serves the same one.
 
-use std::{io, net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -16,12 +21,9 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use super::{
-    BUILD_INFO, DESCRIPTIONS,
-    family::Kind,
-    http::{self, Page},
-    process::measure_process,
-};
+use crate::http::{Page, answer_with, serve};
+
+use super::{BUILD_INFO, DESCRIPTIONS, family::Kind, process::measure_process};
 
 /// How often histograms are drained and the process is measured.
 ///
@@ -76,7 +78,9 @@ impl Exporter {
 
         let (running, signal) = watch::channel(());
         let mut tasks = JoinSet::new();
-        tasks.spawn(http::serve(listener, routes(recorder.clone(), pages), signal.clone()));
+        let pages: Arc<[Page]> = routes(recorder.clone(), pages).into();
+        let answer = move |request| answer_with(request, pages.clone());
+        tasks.spawn(serve(listener, answer, signal.clone()));
         let kept_up = recorder.clone();
         tasks.spawn(repeat(UPKEEP_INTERVAL, move || upkeep(&kept_up), signal));
         Ok(Self { address, recorder, running, tasks })

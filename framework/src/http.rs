@@ -1,4 +1,4 @@
-//! The smallest HTTP server that a scrape needs: a list of pages, `GET` only.
+//! A small HTTP server for pages about this process: `GET` only.
 //!
 //! It faces whoever can reach the port, so everything has a limit: connections, bytes of request
 //! head, and the time of a connection, which serves one request and closes.
@@ -10,6 +10,7 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{ALLOW, CONTENT_TYPE, HeaderValue, SERVER},
+    http::request::Parts,
     server::conn::http1,
     service::service_fn,
 };
@@ -28,9 +29,92 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Says who answers, so that a client can tell another program on the same port.
 const NAME: &str = concat!("rehearsal/", env!("CARGO_PKG_VERSION"));
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+/// The content type of text.
+pub const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// One path of the exporter and what it answers there.
+/// What a request is answered with: a whole body.
+pub type Answer = Response<Full<Bytes>>;
+
+/// Serves until the signal closes.
+///
+/// `answer` gets `GET` and `HEAD` requests; what it returns is dropped when the client is gone or the
+/// connection's 15 seconds are over.
+pub async fn serve<F>(
+    listener: TcpListener,
+    answer: impl Fn(Parts) -> F + Clone + Send + Sync + 'static,
+    signal: watch::Receiver<()>,
+) where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    let mut stopped = pin!(closed(signal));
+    loop {
+        tokio::select! {
+            () = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
+                match accepted {
+                    Ok((stream, _)) => { connections.spawn(converse(stream, answer.clone())); }
+                    Err(error) => wait_out(&error).await,
+                }
+            }
+        }
+    }
+    drop(listener);
+    let rest = async { while connections.join_next().await.is_some() {} };
+    let _ended_or_cut_off = timeout(STOP_TIME_MAX, rest).await;
+}
+
+async fn closed(mut signal: watch::Receiver<()>) {
+    while signal.changed().await.is_ok() {}
+}
+
+/// Waits, since an error such as "too many open files" would come again at once.
+async fn wait_out(error: &io::Error) {
+    tracing::warn!(%error, "the HTTP server cannot accept a connection");
+    sleep(ACCEPT_RETRY_DELAY).await;
+}
+
+/// Answers the one request of a connection; that the peer fails or dawdles is its own loss.
+async fn converse<F>(stream: TcpStream, answer: impl Fn(Parts) -> F)
+where
+    F: Future<Output = Answer>,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = &answer;
+        async move {
+            let (parts, _) = request.into_parts();
+            let is_read = [Method::GET, Method::HEAD].contains(&parts.method);
+            Ok::<_, Infallible>(if is_read { answer(parts).await } else { refusal() })
+        }
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    match timeout(CONNECTION_TIME_MAX, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a request failed"),
+        Err(_) => tracing::debug!("a request took too long"),
+    }
+}
+
+fn refusal() -> Answer {
+    let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, PLAIN_TEXT, "only GET and HEAD\n");
+    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    refusal
+}
+
+/// Makes an answer.
+pub fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(SERVER, HeaderValue::from_static(NAME));
+    response
+}
+
+/// One path and what is answered there.
 #[derive(Clone)]
 pub struct Page {
     path: &'static str,
@@ -57,85 +141,21 @@ impl fmt::Debug for Page {
     }
 }
 
-/// Serves the pages, the first of equal paths, until the signal closes.
-pub(super) async fn serve(listener: TcpListener, pages: Vec<Page>, signal: watch::Receiver<()>) {
-    let pages: Arc<[Page]> = pages.into();
-    let mut connections = JoinSet::new();
-    let mut stopped = pin!(closed(signal));
-    loop {
-        tokio::select! {
-            () = &mut stopped => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                match accepted {
-                    Ok((stream, _)) => { connections.spawn(converse(stream, pages.clone())); }
-                    Err(error) => wait_out(&error).await,
-                }
-            }
-        }
-    }
-    drop(listener);
-    let rest = async { while connections.join_next().await.is_some() {} };
-    let _ended_or_cut_off = timeout(STOP_TIME_MAX, rest).await;
-}
-
-async fn closed(mut signal: watch::Receiver<()>) {
-    while signal.changed().await.is_ok() {}
-}
-
-/// Waits, since an error such as "too many open files" would come again at once.
-async fn wait_out(error: &io::Error) {
-    tracing::warn!(%error, "the metrics exporter cannot accept a connection");
-    sleep(ACCEPT_RETRY_DELAY).await;
-}
-
-/// Answers the one request of a connection; that the peer fails or dawdles is its own loss.
-async fn converse(stream: TcpStream, pages: Arc<[Page]>) {
-    let service = service_fn(|request| answer(request, &pages));
-    let connection = http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(REQUEST_HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    match timeout(CONNECTION_TIME_MAX, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a scrape failed"),
-        Err(_) => tracing::debug!("a scrape took too long"),
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    pages: &[Page],
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Ok(refusal);
-    }
-    let path = request.uri().path();
+/// Answers with the first of the pages that has the path.
+pub(crate) async fn answer_with(request: Parts, pages: Arc<[Page]>) -> Answer {
+    let path = request.uri.path();
     let Some(page) = pages.iter().find(|page| page.path == path) else {
-        return Ok(text(
-            StatusCode::NOT_FOUND,
-            "no such page; there are /metrics and perhaps /tree\n",
-        ));
+        let body = "no such page; there are /metrics and perhaps /tree\n";
+        return response(StatusCode::NOT_FOUND, PLAIN_TEXT, body);
     };
     let make_body = page.body.clone();
-    Ok(match spawn_blocking(move || make_body()).await {
-        Ok(body) => response(StatusCode::OK, page.content_type, body.into()),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "this page could not be made\n"),
-    })
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    response(status, PLAIN_TEXT, Bytes::from_static(body.as_bytes()))
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(SERVER, HeaderValue::from_static(NAME));
-    response
+    match spawn_blocking(move || make_body()).await {
+        Ok(body) => response(StatusCode::OK, page.content_type, body),
+        Err(_) => {
+            let body = "this page could not be made\n";
+            response(StatusCode::INTERNAL_SERVER_ERROR, PLAIN_TEXT, body)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -159,11 +179,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (running, signal) = watch::channel(());
-        let pages = vec![
+        let pages: Arc<[Page]> = Arc::new([
             Page::new("/page", PLAIN_TEXT, || "the page".to_owned()),
             Page::new("/broken", PLAIN_TEXT, || panic!("this page is broken")),
-        ];
-        Server { address, running, task: tokio::spawn(serve(listener, pages, signal)) }
+        ]);
+        let answer = move |request| answer_with(request, pages.clone());
+        Server { address, running, task: tokio::spawn(serve(listener, answer, signal)) }
     }
 
     impl Server {
