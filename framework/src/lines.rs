@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+/// How much is read from a file at a time.
+const BUFFER: usize = 256 << 10;
+
 /// The longest line that is read: 256 MiB, far above what a prompt with images takes.
 pub(crate) const LINE_MAX: usize = 256 << 20;
 
 /// A file being read.
-pub(crate) struct Lines {
-    reader: BufReader<File>,
+pub(crate) struct Lines<R = File> {
+    reader: BufReader<R>,
     number: u64,
     offset: u64,
     buffer: Vec<u8>,
@@ -31,8 +34,14 @@ impl From<io::Error> for LineError {
 
 impl Lines {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let reader = BufReader::with_capacity(256 << 10, File::open(path)?);
-        Ok(Self { reader, number: 0, offset: 0, buffer: Vec::new() })
+        File::open(path).map(Self::of)
+    }
+}
+
+impl<R: Read> Lines<R> {
+    pub(crate) fn of(source: R) -> Self {
+        let reader = BufReader::with_capacity(BUFFER, source);
+        Self { reader, number: 0, offset: 0, buffer: Vec::new() }
     }
 
     /// The number of the last line read, from 1.

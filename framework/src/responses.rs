@@ -13,7 +13,7 @@ mod response;
 mod tokens;
 
 pub use fields::Fields;
-pub(crate) use fields::push_key;
+pub(crate) use fields::{push_json_string, push_key};
 pub use item::{FunctionCall, Item, ItemError, ItemKind, Role};
 pub use request::{CreateParams, ParamsError, Request};
 pub use response::{IncompleteReason, Response, ResponseError, Usage};

@@ -34,6 +34,7 @@ use crate::dispatch::{Finished, RolloutPolicy};
 use crate::environment::{Evidence, Verdict};
 use crate::kinds::Kinds;
 use crate::metrics::{Exporter, ExporterError};
+use crate::prompt::Prompt;
 use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::responses::{Item, Response};
 use crate::rollout::{Failure, Rollout};
@@ -362,7 +363,8 @@ impl Runtime {
             let RunningAgent { dispatcher, read_target, rollout_timeout } = agent.clone();
             let timeout = rollout_timeout.unwrap_or(collection.policy.timeout);
             let policy = RolloutPolicy { timeout, ..collection.policy };
-            Ok(WiredSource { source: source.clone(), dispatcher, read_target, policy })
+            let prompt = source.prompt.as_ref().map(Prompt::new).transpose()?.map(Arc::new);
+            Ok(WiredSource { source: source.clone(), dispatcher, read_target, prompt, policy })
         };
         collection.sources.iter().map(wire).collect()
     }
