@@ -1,8 +1,10 @@
-//! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each.
+//! What ships with Rehearsal and is not a task world: models, agents and recorders, one file each; and
+//! exports for trainers.
 
 pub mod anthropic;
 pub mod azure_openai;
 pub mod chat_completions;
+pub mod export;
 pub mod jsonl;
 pub mod memory;
 pub mod mini_swe;

@@ -12,11 +12,13 @@ mod summary;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, PromptSpec};
 use crate::dispatch::Dispatcher;
 pub use crate::dispatch::RolloutPolicy;
+use crate::prompt::{Prompt, TemplateError};
 use crate::recorder::RecorderError;
 
 pub(crate) use collector::{Collector, Plan, Report};
@@ -57,6 +59,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Its repeats, multiplied with the collection's.
     pub repeats: u32,
+    /// What makes its prompts, if its rows have none.
+    pub prompt: Option<PromptSpec>,
 }
 
 impl Collection {
@@ -75,6 +79,7 @@ impl Collection {
                 dataset: data.name.clone(),
                 path: config.resolve(&data.path),
                 repeats: data.repeats.get(),
+                prompt: data.prompt.as_ref().map(|prompt| config.resolve_prompt(prompt)),
             })
         });
         let sources: Vec<_> = sources.collect();
@@ -108,6 +113,7 @@ pub(crate) struct WiredSource {
     pub(crate) source: Source,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) read_target: ReadTarget,
+    pub(crate) prompt: Option<Arc<Prompt>>,
     /// How each of its rollouts is tried.
     pub(crate) policy: RolloutPolicy,
 }
@@ -119,6 +125,9 @@ pub enum CollectError {
     /// A dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// A dataset's prompts cannot be made.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// Records cannot be kept.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
@@ -149,6 +158,7 @@ impl CollectError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Dataset(error) => error.hint(),
+            Self::Template(error) => error.hint(),
             Self::Recorder(error) => error.hint(),
             Self::Nothing { .. } => {
                 Some("name an agent with `datasets:`, or another `collect.dataset`")

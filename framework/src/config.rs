@@ -47,8 +47,8 @@ pub use problem::{Fault, Oddity, Origin, Problem, Problems, Warning};
 pub use quantity::{ByteSize, TimeSpan};
 pub(crate) use schema::verify_timeout;
 pub use schema::{
-    AgentSpec, CollectSpec, DatasetSpec, DatasetType, EnvironmentSpec, ModelSpec, RuntimeSpec,
-    TelemetrySpec,
+    AgentSpec, CollectSpec, DatasetSpec, DatasetType, EnvironmentSpec, ModelSpec, PromptSpec,
+    RuntimeSpec, TelemetrySpec,
 };
 pub use secret::Secret;
 pub use settings::Settings;

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+/// How much is read from a file at a time.
+const BUFFER: usize = 256 << 10;
+
 /// The longest line that is read: 256 MiB, far above what a prompt with images takes.
 pub const LINE_MAX: usize = 256 << 20;
 
 /// A file being read.
-pub struct Lines {
-    reader: BufReader<File>,
+pub struct Lines<R = File> {
+    reader: BufReader<R>,
     number: u64,
     offset: u64,
     buffer: Vec<u8>,
@@ -45,8 +48,14 @@ impl Lines {
     pub fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;
-        let reader = BufReader::with_capacity(256 << 10, file);
-        Ok(Self { reader, number: 0, offset, buffer: Vec::new() })
+        Ok(Self { offset, ..Self::of(file) })
+    }
+}
+
+impl<R: Read> Lines<R> {
+    pub(crate) fn of(source: R) -> Self {
+        let reader = BufReader::with_capacity(BUFFER, source);
+        Self { reader, number: 0, offset: 0, buffer: Vec::new() }
     }
 
     /// The number of the last line read, from 1.

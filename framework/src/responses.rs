@@ -13,6 +13,8 @@ mod response;
 mod tokens;
 
 pub use fields::Fields;
+#[cfg(feature = "parquet")]
+pub(crate) use fields::push_json_string;
 pub(crate) use fields::push_key;
 pub use item::{FunctionCall, Item, ItemError, ItemKind, Role};
 pub use request::{CreateParams, ParamsError, Request};

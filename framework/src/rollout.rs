@@ -310,7 +310,7 @@ impl Origin<'_> {
 
 /// JSON in one line: some endpoints write theirs for people, and their text is in it as it came. A line
 /// break cannot be part of a string, nor can the white space that indents the next line.
-fn one_line(json: String) -> String {
+pub(crate) fn one_line(json: String) -> String {
     let mut rest = json.as_str();
     let mut line = String::new();
     while let Some(end) = memchr2(b'\n', b'\r', rest.as_bytes()) {

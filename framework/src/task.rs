@@ -8,8 +8,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::environment::read_target;
+use crate::prompt::{Prompt, PromptError};
 use crate::responses::{CreateParams, Fields, ParamsError};
 
 /// Names a task within a collection: `agent/dataset/line`, lines counted from 1.
@@ -79,6 +81,9 @@ pub enum RowError {
     /// The prompt is malformed.
     #[error("`responses_create_params`: {0}")]
     Params(#[from] ParamsError),
+    /// The prompt cannot be made from the row.
+    #[error("{0}")]
+    Prompt(#[from] PromptError),
     /// The row lacks what its environment needs, or has it malformed.
     #[error("{0}")]
     Target(#[from] TargetError),
@@ -98,6 +103,8 @@ impl TargetError {
     }
 }
 
+/// The key of the parameters.
+pub(crate) const PARAMS: &str = "responses_create_params";
 /// Keys of a record that are no part of its task.
 const RECORD_KEYS: [&str; 3] = ["response", "reward", "rehearsal"];
 
@@ -107,12 +114,25 @@ impl Row {
     /// # Errors
     /// See [`RowError`].
     pub fn parse(line: &str) -> Result<Self, RowError> {
+        Self::read_with(line, None)
+    }
+
+    /// Parses one line of a dataset whose prompts a template makes.
+    pub(crate) fn read_with(line: &str, prompt: Option<&Prompt>) -> Result<Self, RowError> {
         let mut extras = Fields::parse(line)?;
-        let params = extras.remove("responses_create_params").ok_or(RowError::NoParams)?;
+        if let Some(prompt) = prompt {
+            prompt.apply(&mut extras)?;
+        }
+        Self::of(extras).map(|(row, _)| row)
+    }
+
+    /// A row from its fields, and the text of its parameters.
+    pub(crate) fn of(mut extras: Fields) -> Result<(Self, Box<RawValue>), RowError> {
+        let params = extras.remove(PARAMS).ok_or(RowError::NoParams)?;
         for key in RECORD_KEYS {
             extras.remove(key);
         }
-        Ok(Self { params: CreateParams::parse(params.get())?, extras })
+        Ok((Self { params: CreateParams::parse(params.get())?, extras }, params))
     }
 
     /// Reads what stands beside the parameters as a type of the environment's own. Numbers in text,

@@ -12,7 +12,6 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::dataset::count_rows;
 use super::feed::{Due, Feed, KeptKeys};
 use super::progress::{Counts, Progress};
 use super::summary::{Rewards, Summary};
@@ -21,6 +20,7 @@ use crate::agent::{Names, Recorded};
 use crate::dispatch::Finished;
 use crate::recorder::{Append, Kept, MakeDurable, Record, Recorder, RecorderError};
 use crate::rollout::{Culprit, Failure, Origin, Outcome};
+use crate::rows::count_rows;
 use crate::supervision::{AskError, Handle, Supervised};
 use crate::task::RolloutKey;
 

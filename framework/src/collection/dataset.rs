@@ -1,13 +1,14 @@
-//! Reads tasks from JSONL, a line at a time: a dataset is never in memory as a whole.
+//! Reads tasks from a file, a row at a time: a dataset is never in memory as a whole.
 //!
 //! A malformed line is reported with its place and left out; it ends nothing.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::lines::{LINE_MAX, LineError, Lines};
+use crate::lines::LINE_MAX;
+use crate::prompt::Prompt;
+use crate::rows::{RowFault, RowReader};
 use crate::task::{Row, RowError, Target, TargetError, Task, TaskId};
 
 /// Reads from a row what its environment needs.
@@ -19,8 +20,9 @@ pub struct Dataset {
     /// `agent/name`, the first parts of its tasks' ids.
     agent: String,
     name: String,
-    lines: Lines,
+    rows: RowReader,
     target: ReadTarget,
+    prompt: Option<Arc<Prompt>>,
 }
 
 /// Why a dataset's line, or all of it, cannot be read.
@@ -71,31 +73,37 @@ impl Dataset {
             path: path.to_owned(),
             agent: agent.to_owned(),
             name: name.to_owned(),
-            lines: Lines::open(path).map_err(read_error)?,
+            rows: RowReader::open(path).map_err(read_error)?,
             target,
+            prompt: None,
         })
+    }
+
+    /// The same dataset, whose rows have no prompt until this template has made it.
+    pub(crate) fn with_prompt(self, prompt: Option<Arc<Prompt>>) -> Self {
+        Self { prompt, ..self }
     }
 
     /// The next task; `None` at the end. A line's error does not end the dataset, a file's does.
     pub fn next_task(&mut self) -> Option<Result<Arc<Task>, DatasetError>> {
-        match self.lines.advance() {
+        match self.rows.advance() {
             Ok(true) => Some(self.parse()),
             Ok(false) => None,
-            Err(LineError::TooLong) => {
-                let line = self.lines.number();
+            Err(RowFault::TooLong) => {
+                let line = self.rows.number();
                 Some(Err(DatasetError::TooLong { path: self.path.clone(), line }))
             }
-            Err(LineError::Read(source)) => {
+            Err(RowFault::File(source)) => {
                 Some(Err(DatasetError::Read { path: self.path.clone(), source }))
             }
         }
     }
 
     fn parse(&self) -> Result<Arc<Task>, DatasetError> {
-        let line = self.lines.number();
-        let parsed = std::str::from_utf8(self.lines.text())
+        let line = self.rows.number();
+        let parsed = std::str::from_utf8(self.rows.text())
             .map_err(|error| RowError::from(<serde_json::Error as serde::de::Error>::custom(error)))
-            .and_then(Row::parse)
+            .and_then(|text| Row::read_with(text, self.prompt.as_deref()))
             .and_then(|row| Ok(((self.target)(&row)?, row)));
         match parsed {
             Ok((target, row)) => {
@@ -124,30 +132,6 @@ impl DatasetError {
             }
             Self::Row { .. } | Self::TooLong { .. } => None,
         }
-    }
-}
-
-/// Counts the lines of a file that are not blank.
-pub(super) fn count_rows(path: &Path) -> io::Result<u64> {
-    let mut lines = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let (mut rows, mut blank) = (0, true);
-    loop {
-        let chunk = lines.fill_buf()?;
-        if chunk.is_empty() {
-            return Ok(rows + u64::from(!blank));
-        }
-        for byte in chunk {
-            match byte {
-                b'\n' => {
-                    rows += u64::from(!blank);
-                    blank = true;
-                }
-                b' ' | b'\t' | b'\r' => {}
-                _ => blank = false,
-            }
-        }
-        let read = chunk.len();
-        lines.consume(read);
     }
 }
 
@@ -185,7 +169,6 @@ mod tests {
             "solver/example/6".to_owned(),
         ];
         assert_eq!(results, expected);
-        assert_eq!(count_rows(file.path()).unwrap(), 4);
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl<'a> Feed<'a> {
             let Some(wired) = self.sources.get(self.next_source) else { return Ok(None) };
             let Source { agent, dataset, path, .. } = &wired.source;
             let dataset = Dataset::open(path, agent, dataset, wired.read_target)?;
+            let dataset = dataset.with_prompt(wired.prompt.clone());
             self.open = Some((self.next_source, dataset));
             self.tasks_left = self.collection.limit.map_or(u64::MAX, NonZeroU64::get);
             self.next_source += 1;

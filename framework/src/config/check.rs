@@ -12,7 +12,7 @@ use super::{
     key_path::KeyPath,
     problem::{Fault, Oddity, Problem, Problems, Warning, nearest},
     quantity::TimeSpan,
-    schema::{AgentSpec, CollectSpec, DatasetSpec, EnvironmentSpec, ModelSpec},
+    schema::{AgentSpec, CollectSpec, DatasetSpec, EnvironmentSpec, ModelSpec, PromptSpec},
     secret::MASK,
     tree::{Node, Secrecy},
 };
@@ -274,6 +274,11 @@ impl Config {
             Some(directory) if directory != Path::new(".") => directory.join(path),
             Some(_) | None => path.to_owned(),
         }
+    }
+
+    /// The same for the file that a prompt's template may stand in.
+    pub(crate) fn resolve_prompt(&self, prompt: &PromptSpec) -> PromptSpec {
+        PromptSpec { file: prompt.file.as_ref().map(|file| self.resolve(file)), ..prompt.clone() }
     }
 }
 

@@ -90,11 +90,27 @@ pub struct DatasetSpec {
     pub name: String,
     /// What the tasks are for.
     pub r#type: DatasetType,
-    /// The JSONL file, from the working directory.
+    /// The file, from the working directory: JSONL, or by its ending `.jsonl.zst` or `.parquet`.
     pub path: PathBuf,
     /// So many rollouts of each task, times `collect.repeats`; 1 by default.
     #[serde(default = "one")]
     pub repeats: NonZeroU32,
+    /// How prompts are made, if rows have none; see [`PromptSpec`].
+    #[serde(default)]
+    pub prompt: Option<PromptSpec>,
+}
+
+/// Templates (minijinja) that make a prompt from a row's fields: `{{ question }}`. A field that a row
+/// lacks makes the row malformed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptSpec {
+    /// The system message; none if absent.
+    pub system: Option<String>,
+    /// The user's message.
+    pub user: Option<String>,
+    /// A file with the template of the user's message, in place of `user`; from the working directory.
+    pub file: Option<PathBuf>,
 }
 
 /// What the tasks of a dataset are for.

@@ -9,6 +9,7 @@ use crate::collection::{
     CollectError, Collection, Collector, Plan, Progress, Report, Source, Summary, WiredSource,
 };
 use crate::dispatch::RolloutPolicy;
+use crate::prompt::Prompt;
 use crate::recorder::{Append, MakeDurable, Recorder, RecorderActor};
 use crate::shards::SideArbiter;
 use crate::supervision::{
@@ -87,7 +88,8 @@ impl Runtime {
             let RunningAgent { dispatcher, read_target, rollout_timeout } = agent.clone();
             let timeout = rollout_timeout.unwrap_or(collection.policy.timeout);
             let policy = RolloutPolicy { timeout, ..collection.policy };
-            Ok(WiredSource { source: source.clone(), dispatcher, read_target, policy })
+            let prompt = source.prompt.as_ref().map(Prompt::new).transpose()?.map(Arc::new);
+            Ok(WiredSource { source: source.clone(), dispatcher, read_target, prompt, policy })
         };
         collection.sources.iter().map(wire).collect()
     }
