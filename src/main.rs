@@ -3,13 +3,17 @@
 //! Data goes to stdout, everything for people to stderr; progress shows on a terminal only.
 
 mod collect;
+mod export;
+mod prepare;
 mod profile;
 mod tree;
 mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -52,6 +56,12 @@ enum Command {
     /// Score recorded rollouts again, without a model.
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::Verify),
+    /// Check datasets row by row, measure them, and put them together into files for training.
+    #[command(after_help = prepare::EXAMPLES)]
+    Prepare(prepare::Prepare),
+    /// Make training examples of recorded rollouts: chats (SFT) or preference pairs (DPO).
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Export),
     /// Say what recorded rollouts come to: means, pass@k, confidence, comparison, plots.
     #[command(after_help = profile::EXAMPLES)]
     Profile(profile::Profile),
@@ -112,6 +122,8 @@ async fn run(command: Command) -> Result<ExitCode, Fatal> {
         Command::Config(sources) => print_configuration(&sources),
         Command::Kinds => Ok(print_kinds()),
         Command::Verify(arguments) => verify::run(arguments).await,
+        Command::Prepare(arguments) => prepare::run(arguments).await,
+        Command::Export(arguments) => export::run(arguments).await,
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Tree(arguments) => tree::show(arguments).await,
         Command::Completions { shell } => Ok(print_completions(shell)),
@@ -145,6 +157,36 @@ fn progress_bar(template: &str) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
     ProgressBar::with_draw_target(None, target).with_style(style)
+}
+
+/// Runs work that is not to hold up the runtime. Ctrl-C raises its flag, and the next one ends everything.
+async fn interruptible<T: Send + 'static>(
+    work: impl FnOnce(Arc<AtomicBool>) -> T + Send + 'static,
+) -> T {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    // The signal is listened for from its first poll, which must come before the work.
+    tokio::select! {
+        biased;
+        _ = &mut interrupt => std::process::exit(130),
+        () = std::future::ready(()) => {}
+    }
+    let flag = interrupted.clone();
+    let mut working = tokio::task::spawn_blocking(move || work(flag));
+    loop {
+        tokio::select! {
+            done = &mut working => match done {
+                Ok(done) => return done,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+            _ = &mut interrupt => {
+                if interrupted.swap(true, Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
+                interrupt.set(tokio::signal::ctrl_c());
+            }
+        }
+    }
 }
 
 async fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
