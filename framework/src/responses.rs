@@ -13,7 +13,9 @@ mod response;
 mod tokens;
 
 pub use fields::Fields;
-pub(crate) use fields::{push_json_string, push_key};
+#[cfg(feature = "parquet")]
+pub(crate) use fields::push_json_string;
+pub(crate) use fields::push_key;
 pub use item::{FunctionCall, Item, ItemError, ItemKind, Role};
 pub use request::{CreateParams, ParamsError, Request};
 pub use response::{IncompleteReason, Response, ResponseError, Usage};

@@ -10,6 +10,7 @@
 //! have nested columns: lists and structs are read as JSON, without the fields of a struct that are null,
 //! since writers of Parquet give every row the fields of all others.
 
+#[cfg(feature = "parquet")]
 mod columns;
 #[cfg(feature = "parquet")]
 mod parquet;
