@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 use rehearsal::environments::math;
 use serde::Deserialize;
 
+/// As the command has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PAIRS: &str = "tests/differential/library_judge_math.jsonl";
 /// Each pair is decided so often; its shortest time counts, as the machine does other things as well.
 const ROUNDS: usize = 9;

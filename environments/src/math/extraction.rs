@@ -26,9 +26,6 @@ mod units;
 
 use std::cell::{Cell, OnceCell};
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use self::cursor::Cursor;
 use self::environments::Wanted;
@@ -42,19 +39,28 @@ const READ_MAX: usize = 256 << 10;
 /// A content that is longer than this is no answer: the parser takes [`latex::LENGTH_MAX`] bytes, and
 /// normalisation leaves less out than that.
 const CONTENT_MAX: usize = 4 * latex::LENGTH_MAX;
-static ANSWERS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("(?i)answer").expect("the expression is a constant"));
+/// The letters before the `w` of `answer`, in either case and from the last on. Python's `re`, and
+/// Unicode, take `ſ` for an `s`.
+const ANS: [&str; 3] = ["sSſ", "nN", "aA"];
+/// Those of `final ` in the same way. Python's `re` takes `İ` and `ı` for an `i`.
+const FINAL: [&str; 6] = [" ", "lL", "aA", "nN", "iIİı", "fF"];
 
-fn places(phrase: &Regex, text: &str) -> Vec<Range<usize>> {
-    phrase.find_iter(text).map(|found| found.range()).collect()
+/// Where letters begin that a text ends in, if it does.
+fn letters_start(text: &str, letters: &[&str]) -> Option<usize> {
+    let mut characters = text.char_indices().rev();
+    letters.iter().try_fold(text.len(), |_, known| {
+        characters.next().filter(|(_, letter)| known.contains(*letter)).map(|(at, _)| at)
+    })
 }
 
-/// Where the `final ` begins that a text ends in, if it does. Python's `re` takes `İ` and `ı` for an `i`.
-fn final_start(text: &str) -> Option<usize> {
-    let mut letters = text.char_indices().rev();
-    let mut is_next = |known: &str| letters.next().filter(|(_, letter)| known.contains(*letter));
-    is_next(" ").and_then(|_| is_next("lL")).and_then(|_| is_next("aA"))?;
-    is_next("nN").and_then(|_| is_next("iIİı")).and_then(|_| is_next("fF")).map(|(at, _)| at)
+/// Where `answer` stands, in either case. Its rarest letter is looked for.
+fn answers(text: &str) -> Vec<Range<usize>> {
+    let places = memchr::memchr2_iter(b'w', b'W', text.as_bytes());
+    let whole = |at: usize| {
+        let ends = text.get(at + 1..at + 3).filter(|rest| rest.eq_ignore_ascii_case("er"))?;
+        Some(letters_start(&text[..at], &ANS)?..at + 1 + ends.len())
+    };
+    places.filter_map(whole).collect()
 }
 
 /// How long what has to stand behind a phrase is, if it does: a colon, ` is`, or nothing at all.
@@ -232,14 +238,15 @@ impl<'t> Search<'_, 't> {
 
     /// Where `answer` stands.
     fn answers(&self) -> &[Range<usize>] {
-        self.answers.get_or_init(|| places(&ANSWERS, self.text))
+        self.answers.get_or_init(|| answers(self.text))
     }
 
     /// Where `final answer` stands.
     fn final_answers(&self) -> &[Range<usize>] {
         self.final_answers.get_or_init(|| {
-            let whole =
-                |answer: &Range<usize>| Some(final_start(&self.text[..answer.start])?..answer.end);
+            let whole = |answer: &Range<usize>| {
+                Some(letters_start(&self.text[..answer.start], &FINAL)?..answer.end)
+            };
             self.answers().iter().filter_map(whole).collect()
         })
     }
