@@ -34,12 +34,12 @@ const AZURE: &[(&str, Fate)] = &[
     ("max_concurrent_requests", To("max_in_flight")),
 ];
 
-const BACKENDS: &[(&str, &str)] = &[("singularity", "apptainer")];
+const BACKENDS: &[(&str, &str)] = &[("singularity", "apptainer"), ("local", "native")];
 
 /// The loop stays with the agent; where commands run and what grades them is its environment's.
 const MINI_SWE: &[(&str, Fate)] = &[
-    ("env", WordsToEnvironment("settings.backend", BACKENDS)),
-    ("cache_dir_template", ToEnvironment("settings.container.image")),
+    ("env", WordsToEnvironment("settings.sandbox.backend", BACKENDS)),
+    ("cache_dir_template", ToEnvironment("settings.sandbox.image")),
     ("step_timeout", ToEnvironment("settings.step_timeout")),
     ("eval_timeout", ToEnvironment("settings.eval_timeout")),
     ("concurrency", ToEnvironment("max_sessions")),

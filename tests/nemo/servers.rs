@@ -203,7 +203,7 @@ fn the_software_engineer_is_an_agent_and_an_environment() {
     assert_eq!(
         environment.settings.to_json(),
         json!({
-            "backend": "apptainer", "container": { "image": "/images/{instance_id}.sif" },
+            "sandbox": { "backend": "apptainer", "image": "/images/{instance_id}.sif" },
             "step_timeout": 300, "eval_timeout": 900,
         })
     );
