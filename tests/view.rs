@@ -111,7 +111,7 @@ fn rollout(task: u32, repeat: u32, reward: f64, answer: &str) -> Value {
         "verdict_of_judge": "A=B",
         "rehearsal": { "task": format!("solver/data/{task}"), "repeat": repeat, "attempt": 1, "agent": "solver",
             "environment": environment, "outcome": "scored", "steps": 2,
-            "timings": { "model": 1.0, "tools": 0.25, "verify": 0.05, "total": 1.5 } },
+            "timings": { "model": 0.1, "tools": 0.025, "verify": 0.005, "total": 0.15 } },
     })
 }
 
@@ -176,7 +176,7 @@ fn rows_are_filtered_sorted_and_paged() {
     );
     assert_eq!(
         (&row["repeat"], &row["steps"], &row["seconds"]),
-        (&json!(1), &json!(2), &json!(1.5))
+        (&json!(1), &json!(2), &json!(0.15))
     );
     assert_eq!(
         (&row["prompt"], &row["answer"]),

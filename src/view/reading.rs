@@ -286,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.jsonl");
         std::fs::write(&path, text).unwrap();
-        let archive = Archive::new(&[path.clone()]);
+        let archive = Archive::new(std::slice::from_ref(&path));
         catch_up(&archive);
         Scene { _folder: folder, path, archive }
     }
@@ -370,7 +370,7 @@ mod tests {
         let path = folder.path().join("run.jsonl");
         std::fs::write(&path, &text).unwrap();
         for size in [1, 2, 3, 64, 100, 1_000] {
-            let archive = Archive::new(&[path.clone()]);
+            let archive = Archive::new(std::slice::from_ref(&path));
             let length = text.len() as u64;
             let spans: Vec<_> = (0..length)
                 .step_by(size)

@@ -234,9 +234,11 @@ function timings(times) {
   const parts = ["model", "tools", "verify"].map((name) => [name, times[name] ?? 0]);
   const rest = Math.max(0, (times.total ?? 0) - parts.reduce((sum, [, value]) => sum + value, 0));
   parts.push(["rest", rest]);
+  const all = parts.reduce((sum, [, value]) => sum + value, 0);
   const pieces = parts.map(([name, value]) => {
     const piece = h("span", { class: name });
-    piece.style.flexGrow = value;
+    // Less than 1 together would leave the bar half empty.
+    piece.style.flexGrow = all > 0 ? value / all : 0;
     return piece;
   });
   const named = [...parts, ["total", times.total]].map(([name, value]) => [name, h("span", { class: `key ${name}` }, seconds(value))]);

@@ -24,7 +24,7 @@ fn rich(row: u64) -> Value {
     rich["ratio"] = json!(row as f64 / 4.0);
     rich["tags"] = json!(["a", row]);
     rich["meta"] = json!({ "deep": { "x": [1, null, "é\n"] } });
-    rich["ok"] = json!(row % 2 == 0);
+    rich["ok"] = json!(row.is_multiple_of(2));
     rich["mixed"] = if row == 0 { json!("text") } else { json!(row) };
     if row == 1 {
         rich["rare"] = json!("only here");

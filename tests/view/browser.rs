@@ -200,6 +200,10 @@ async fn everything_can_be_reached_by_keyboard() {
     browser.press("j").await;
     browser.reads("Rollout 0-3").await;
     browser.sees(".step").await;
+    let filled = "[...document.querySelectorAll('.timings span')].reduce((sum, piece) => sum + piece.offsetWidth, 0)";
+    browser
+        .until(&format!("{filled} > 0.9 * document.querySelector('.timings').clientWidth"))
+        .await;
     for step in ["Prompt", "Step 1", "Step 2"] {
         browser.press("n").await;
         browser
