@@ -244,6 +244,11 @@ impl Form<'_> {
         let mut total = Polynomial::new();
         for (first, first_coefficient) in left {
             for (second, second_coefficient) in right {
+                // Long coefficients are reduced with as long divisors.
+                let bits = bits(first_coefficient) + bits(second_coefficient);
+                if !self.steps.spend(bits / 64) {
+                    return None;
+                }
                 let mut coefficient = first_coefficient * second_coefficient;
                 let mut monomial = product(first, second);
                 for (generator, exponent) in &mut monomial {
@@ -267,6 +272,10 @@ impl Form<'_> {
         }
         (total.len() <= TERMS_MAX).then_some(total)
     }
+}
+
+fn bits(number: &BigRational) -> u64 {
+    number.numer().bits() + number.denom().bits()
 }
 
 #[cfg(test)]
