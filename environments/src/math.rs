@@ -38,7 +38,10 @@
 //! - A number such as `-007` makes the library fail on the whole text; here it is -7.
 //! - An interval in degrees is read here, and is not by its grammar. Digits of other scripts than the Latin
 //!   are no digits.
-//! - Sets of which a percentage is taken print as sets; it prints `FiniteSet(...)`.
+//! - Sets of which a percentage is taken print as sets; it prints `FiniteSet(...)`. Sums, products and sets of
+//!   more than some hundred parts are printed in the order in which they are written.
+//! - Expressions with more than 200 symbols are compared by their normal forms only, not by values; more than
+//!   150 minuses before other minuses are not read.
 //!
 //! # Strict
 //!
@@ -54,6 +57,7 @@
 //! | `\boxed{4}, then, wait: \boxed{5}` | so are boxes with a comma or `or` somewhere between them | only what commas, `and` or `or` alone join is a list |
 
 mod calculus;
+mod decimals;
 mod determinant;
 pub mod equality;
 mod exact;
@@ -69,6 +73,8 @@ mod printing;
 #[cfg(test)]
 mod properties;
 mod reals;
+mod steps;
+mod weight;
 
 use std::fmt;
 

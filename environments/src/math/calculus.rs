@@ -4,10 +4,9 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 
-use super::exact;
 use super::expression::{Bound, BoundKind, Constant, Expression, Function, Limit, Side, Symbol};
-use super::numeric::Steps;
-use super::polynomial;
+use super::steps::Steps;
+use super::{exact, polynomial, weight};
 
 /// An expression with its derivatives and integrals carried out, where that is known; none if there is
 /// nothing to do.
@@ -24,7 +23,7 @@ pub(super) fn carried_out(value: &Expression, steps: &mut Steps) -> Option<Expre
         let new: Vec<Expression> = parts.iter().map(&mut replace).collect();
         changed.then_some(new)
     };
-    if !has_calculus(value) || !steps.spend(5) {
+    if !has_calculus(value) || !steps.spend(5 + weight::copying(value) / 4) {
         return None;
     }
     match value {
@@ -85,7 +84,8 @@ fn minus(value: Expression) -> Expression {
 
 /// The derivative by a variable.
 fn derivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> Option<Expression> {
-    if !steps.spend(5) {
+    // What is searched here is copied once or twice.
+    if !steps.spend(5 + weight::copying(value) / 4) {
         return None;
     }
     if !contains(value, variable) {
@@ -102,6 +102,9 @@ fn derivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> Optio
             let mut terms = Vec::new();
             for (index, factor) in factors.iter().enumerate() {
                 if contains(factor, variable) {
+                    if !steps.spend(weight::copying(value) / 4) {
+                        return None;
+                    }
                     let mut product = factors.clone();
                     product[index] = derivative(factor, variable, steps)?;
                     terms.push(Expression::Mul(product));
@@ -114,7 +117,7 @@ fn derivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> Optio
             let mut terms = Vec::new();
             if contains(base, variable) {
                 let lower = Expression::Add(vec![exponent.clone(), Expression::integer(-1)]);
-                let lower = exact::rational(&lower).map_or(lower, Expression::Number);
+                let lower = exact::rational(&lower, steps).map_or(lower, Expression::Number);
                 let inner = derivative(base, variable, steps)?;
                 terms.push(Expression::Mul(vec![
                     exponent.clone(),
@@ -187,6 +190,11 @@ fn integral(bound: &Bound, steps: &mut Steps) -> Option<Expression> {
     let infinite = |value: &Expression| {
         matches!(value, Expression::Constant(Constant::Infinity | Constant::NegativeInfinity))
     };
+    let copied = |value: &Expression| weight::copying(value) / 4;
+    let ends = copied(lower).saturating_add(copied(upper));
+    if !steps.spend(2 + ends.saturating_mul(copied(&antiderivative))) {
+        return None;
+    }
     let end = |point: &Expression, side: Side| {
         if !infinite(point) {
             return substituted(&antiderivative, &bound.variable, point);
@@ -219,7 +227,7 @@ fn substituted(value: &Expression, variable: &Symbol, by: &Expression) -> Expres
 /// An antiderivative of polynomials, powers, exponentials, sines and cosines of linear arguments, and of
 /// their linear combinations.
 fn antiderivative(value: &Expression, variable: &Symbol, steps: &mut Steps) -> Option<Expression> {
-    if !steps.spend(10) {
+    if !steps.spend(10 + weight::copying(value) / 4) {
         return None;
     }
     let itself = || Expression::Symbol(variable.clone());
@@ -275,7 +283,7 @@ fn of_linear_argument(
     let of = |function: Function| Expression::Function(function, vec![argument.clone()]);
     let result = match value {
         Expression::Power(sides) if whole.is_none() => {
-            let exponent = exact::rational(&sides[1])?;
+            let exponent = exact::rational(&sides[1], steps)?;
             if (&exponent + BigRational::one()).is_zero() {
                 of(Function::Log)
             } else {

@@ -3,14 +3,16 @@
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 
+use super::exact;
 use super::expression::{Expression, Function, Matrix};
+use super::steps::Steps;
 
 /// The largest matrix of which a determinant is computed.
 const ROWS_MAX: usize = 12;
 
 /// The determinant of a matrix, computed if its entries are exact numbers, written out if it has two or
 /// three rows, and otherwise as a function of the matrix.
-pub(super) fn written_out(matrix: Matrix) -> Expression {
+pub(super) fn written_out(matrix: Matrix, steps: &mut Steps) -> Expression {
     let rows = matrix.rows();
     if rows != matrix.columns || rows == 0 || rows > ROWS_MAX {
         return Expression::Function(Function::Determinant, vec![Expression::Matrix(matrix)]);
@@ -21,7 +23,10 @@ pub(super) fn written_out(matrix: Matrix) -> Expression {
     };
     let numbers: Option<Vec<BigRational>> = matrix.entries.iter().map(number).collect();
     if let Some(numbers) = numbers {
-        return Expression::Number(of_numbers(numbers, rows));
+        return match of_numbers(numbers, rows, steps) {
+            Some(number) => Expression::Number(number),
+            None => Expression::Function(Function::Determinant, vec![Expression::Matrix(matrix)]),
+        };
     }
     let entry = |row: usize, column: usize| matrix.entries[row * rows + column].clone();
     let product = |columns: &[usize], negative: bool| {
@@ -45,12 +50,16 @@ pub(super) fn written_out(matrix: Matrix) -> Expression {
     }
 }
 
-/// By elimination over the fractions.
-fn of_numbers(mut entries: Vec<BigRational>, rows: usize) -> BigRational {
+/// By elimination over the fractions; none if there are no steps for it.
+fn of_numbers(
+    mut entries: Vec<BigRational>,
+    rows: usize,
+    steps: &mut Steps,
+) -> Option<BigRational> {
     let mut determinant = BigRational::one();
     for pivot in 0..rows {
         let Some(found) = (pivot..rows).find(|row| !entries[row * rows + pivot].is_zero()) else {
-            return BigRational::zero();
+            return Some(BigRational::zero());
         };
         if found != pivot {
             determinant = -determinant;
@@ -60,13 +69,14 @@ fn of_numbers(mut entries: Vec<BigRational>, rows: usize) -> BigRational {
         }
         let divisor = entries[pivot * rows + pivot].clone();
         for row in pivot + 1..rows {
-            let factor = &entries[row * rows + pivot] / &divisor;
+            let factor = -exact::quotient(&entries[row * rows + pivot], &divisor, steps)?;
             for column in pivot..rows {
-                let subtrahend = &factor * &entries[pivot * rows + column];
-                entries[row * rows + column] -= subtrahend;
+                let summand = exact::product(&factor, &entries[pivot * rows + column], steps)?;
+                let entry = &mut entries[row * rows + column];
+                *entry = exact::sum(entry, &summand, steps)?;
             }
         }
-        determinant *= divisor;
+        determinant = exact::product(&determinant, &divisor, steps)?;
     }
-    determinant
+    Some(determinant)
 }

@@ -63,10 +63,11 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use super::calculus;
 use super::expression::{Constant, Expression, Relation};
 use super::normal::{self, Zeroness};
-use super::numeric::{self, Sameness, Steps};
+use super::numeric::{self, Sameness};
+use super::steps::{STEPS_MAX, Steps};
+use super::{calculus, weight};
 
 /// How equality is decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,8 +114,7 @@ pub enum Undecided {
 /// Decides whether `predicted` is the answer `gold`. Not symmetric, as Math-Verify is not.
 #[must_use]
 pub fn equal(gold: &Expression, predicted: &Expression, options: Options) -> Equality {
-    let mut comparison =
-        Comparison { options, steps: Steps::new(numeric::STEPS_MAX), undecided: None };
+    let mut comparison = Comparison { options, steps: Steps::new(STEPS_MAX), undecided: None };
     let equal = if options.strict {
         comparison.answers(&strict::read(gold), &strict::read(predicted))
     } else {
@@ -123,7 +123,8 @@ pub fn equal(gold: &Expression, predicted: &Expression, options: Options) -> Equ
     if equal {
         return Equality::Equal;
     }
-    comparison.undecided.map_or(Equality::Different, Equality::Undecided)
+    let spent = comparison.steps.are_spent().then_some(Undecided::Steps { limit: STEPS_MAX });
+    comparison.undecided.or(spent).map_or(Equality::Different, Equality::Undecided)
 }
 
 /// One comparison of two answers.
@@ -144,7 +145,7 @@ impl Comparison {
     /// Compares two objects as they are.
     fn objects(&mut self, gold: &Expression, predicted: &Expression) -> bool {
         if !self.steps.spend(1) {
-            self.undecided = Some(Undecided::Steps { limit: numeric::STEPS_MAX });
+            self.undecided = Some(Undecided::Steps { limit: STEPS_MAX });
             return false;
         }
         if sets::is_set(predicted)
@@ -178,6 +179,11 @@ impl Comparison {
         if sets::is_collection(gold) || sets::is_collection(predicted) {
             return self.collections(gold, predicted);
         }
+        // A symbol is compared with how the other one is printed.
+        let printed = weight::comparing(gold).saturating_add(weight::comparing(predicted));
+        if symbols::is_one(gold, predicted) && !self.steps.spend(printed / 8) {
+            return false;
+        }
         match symbols::equal(gold, predicted) {
             Some(equal) if equal || !self.options.strict => equal,
             _ => self.values(gold, predicted),
@@ -199,7 +205,7 @@ impl Comparison {
         let reason = match numeric::compare(gold, predicted, &mut self.steps) {
             Sameness::Same => return true,
             Sameness::Apart => return false,
-            Sameness::Steps => Undecided::Steps { limit: numeric::STEPS_MAX },
+            Sameness::Steps => Undecided::Steps { limit: STEPS_MAX },
             Sameness::Size => Undecided::Size,
             Sameness::Unsupported(kind) => Undecided::Unsupported { kind },
             Sameness::NoPoint => Undecided::NoPoint,

@@ -7,15 +7,13 @@
 
 use std::sync::Arc;
 
+pub use super::decimals::DIGITS_MAX;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
 /// The deepest nesting that a parser builds. The original's parser needs minutes for less.
 pub const DEPTH_MAX: usize = 40;
-
-/// The longest integer that is read, in digits: Python refuses longer ones.
-pub const DIGITS_MAX: usize = 4300;
 
 /// A mathematical object.
 #[derive(Clone, Debug, PartialEq)]
@@ -314,26 +312,6 @@ impl Relation {
     }
 }
 
-impl Decimal {
-    /// Reads digits with at most one point among them, as `3.50`, `.5` or `4.`.
-    ///
-    /// None for anything else, and for more than [`DIGITS_MAX`] digits.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let digits = format!("{whole}{fraction}");
-        let fits = !digits.is_empty() && digits.len() <= DIGITS_MAX;
-        if !fits || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let scale = u32::try_from(fraction.len()).ok()?;
-        let numerator: BigInt = digits.parse().ok()?;
-        let significant = digits.trim_start_matches('0').len();
-        let value = BigRational::new(numerator, BigInt::from(10).pow(scale));
-        Some(Self { value, digits: u32::try_from(significant).ok()?.max(15) })
-    }
-}
-
 impl Matrix {
     /// How many rows there are.
     #[must_use]
@@ -369,40 +347,6 @@ impl Expression {
         }
         let undefined = numerator.is_zero();
         Self::Constant(if undefined { Constant::Undefined } else { Constant::ComplexInfinity })
-    }
-
-    /// A number as its digits say: an integer, or a decimal if there is a point; a minus may precede.
-    ///
-    /// None if the text is no such number, or has more than [`DIGITS_MAX`] digits.
-    #[must_use]
-    pub fn number(text: &str) -> Option<Self> {
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, text),
-        };
-        let decimal = Decimal::parse(digits)?;
-        let value = if negative { -decimal.value } else { decimal.value };
-        Some(if digits.contains('.') {
-            Self::Decimal(Decimal { value, digits: decimal.digits })
-        } else {
-            Self::Number(value)
-        })
-    }
-
-    /// A decimal in scientific notation, from its digits and its power of ten.
-    ///
-    /// None if it is no number, or has more than [`DIGITS_MAX`] digits written out.
-    #[must_use]
-    pub fn scientific(digits: &str, exponent: &str) -> Option<Self> {
-        let decimal = Decimal::parse(digits)?;
-        let exponent: i32 = exponent.parse().ok()?;
-        let magnitude = exponent.unsigned_abs();
-        if usize::try_from(magnitude).ok()? > DIGITS_MAX {
-            return None;
-        }
-        let scale = BigRational::from_integer(BigInt::from(10).pow(magnitude));
-        let value = if exponent < 0 { decimal.value / scale } else { decimal.value * scale };
-        Some(Self::Decimal(Decimal { value, digits: decimal.digits }))
     }
 
     /// A symbol.

@@ -30,7 +30,9 @@ mod terms;
 mod tests;
 mod tokens;
 
+use super::exact;
 use super::expression::{DEPTH_MAX, DIGITS_MAX, Expression, Symbol};
+use super::steps::Steps;
 use tokens::{Spanned, Token};
 
 /// The longest text that is read, in bytes. The original needs more than its five seconds for it.
@@ -38,6 +40,10 @@ pub const LENGTH_MAX: usize = 16 * 1024;
 
 /// How often a text may continue a chain that nests to the left: `a/b/c`, `x!!!`, `A \cup B \cup C`.
 const CHAIN_MAX: usize = 150;
+
+/// How much work is done for what is computed while a text is read: quotients, mixed numbers, the order of
+/// the ends of intervals.
+const STEPS_MAX: u64 = 5000;
 
 /// Why a text is not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +74,12 @@ pub enum ParseError {
     Digits {
         /// How many it may have.
         limit: usize,
+    },
+    /// Its numbers are too long to compute what is computed when a text is read.
+    #[error("more than {limit} steps of work")]
+    Steps {
+        /// How many are allowed.
+        limit: u64,
     },
     /// An operation has no value for such operands, as the sum of a set and a number.
     #[error("`{operation}` of objects that it is not defined for")]
@@ -111,6 +123,7 @@ fn parse_whole(text: &str) -> Result<Expression, ParseError> {
         bars: 0,
         real: !is_complex(text),
         plus_minus: false,
+        steps: Steps::new(STEPS_MAX),
     };
     parser.end = parser.tokens.len();
     let value = parser.top()?;
@@ -190,6 +203,8 @@ struct Parser<'a> {
     real: bool,
     /// Whether the side read last was `\pm`, whose two values join the list around.
     plus_minus: bool,
+    /// For what is computed.
+    steps: Steps,
 }
 
 impl<'a> Parser<'a> {
@@ -263,11 +278,30 @@ impl<'a> Parser<'a> {
     }
 
     /// A number as written; with an exponent it is a decimal.
-    fn number(&self, text: &str) -> Result<Expression, ParseError> {
+    fn number(&mut self, text: &str) -> Result<Expression, ParseError> {
         let too_long = ParseError::Digits { limit: DIGITS_MAX };
         let Some((digits, exponent)) = text.split_once('E') else {
             return Expression::number(text).ok_or(too_long);
         };
+        let zeros = exponent.parse::<i32>().map_or(0, i32::unsigned_abs);
+        self.spend(1 + u64::from(zeros) / 16)?;
         Expression::scientific(digits, exponent).ok_or(too_long)
+    }
+
+    fn spend(&mut self, steps: u64) -> Result<(), ParseError> {
+        if self.steps.spend(steps) { Ok(()) } else { Err(Self::spent()) }
+    }
+
+    const fn spent() -> ParseError {
+        ParseError::Steps { limit: STEPS_MAX }
+    }
+
+    /// A quotient: of integers a fraction, otherwise the product with the inverse.
+    fn quotient(&mut self, left: Expression, right: Expression) -> Result<Expression, ParseError> {
+        let (Some(above), Some(below)) = (left.as_integer(), right.as_integer()) else {
+            return Ok(Expression::Mul(vec![left, right.power(Expression::integer(-1))]));
+        };
+        self.spend(exact::reduction_steps(above, below))?;
+        Ok(Expression::fraction(above.clone(), below.clone()))
     }
 }

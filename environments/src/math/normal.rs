@@ -11,12 +11,18 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
-use super::exact;
 use super::expression::{Constant, Expression};
-use super::numeric::Steps;
+use super::steps::Steps;
+use super::{exact, weight};
 
 /// The most terms of a polynomial.
 const TERMS_MAX: usize = 400;
+
+/// The steps of a normal form. There are other methods beside this one.
+const STEPS_MAX: u64 = 12_000;
+
+/// The steps of multiplying two terms, beside those of their coefficients.
+const PAIR_STEPS: u64 = 2;
 
 /// The largest exponent that is multiplied out, and the largest of a single generator.
 const EXPANDED_MAX: u32 = 32;
@@ -37,29 +43,9 @@ pub(super) enum Zeroness {
 
 /// Whether one expression less another is zero.
 pub(super) fn difference(left: &Expression, right: &Expression, steps: &mut Steps) -> Zeroness {
-    let mut form = Form { generators: Vec::new(), steps };
-    let quotients = form.quotient(left).and_then(|left| Some((left, form.quotient(right)?)));
-    let Some(((left, left_below), (right, right_below))) = quotients else {
-        return Zeroness::Unknown;
-    };
-    let crossed = form.times(&left, &right_below).and_then(|left| {
-        let mut right = form.times(&right, &left_below)?;
-        right.values_mut().for_each(|coefficient| *coefficient = -&*coefficient);
-        Some(sum(left, right))
-    });
-    match crossed {
-        None => Zeroness::Unknown,
-        Some(difference) if difference.is_empty() => Zeroness::Zero,
-        Some(_)
-            if form
-                .generators
-                .iter()
-                .all(|generator| matches!(generator, Expression::Symbol(_))) =>
-        {
-            Zeroness::Nonzero
-        }
-        Some(_) => Zeroness::Unknown,
-    }
+    steps.lend(STEPS_MAX, |steps| {
+        Form { generators: Vec::new(), steps }.difference(left, right).unwrap_or(Zeroness::Unknown)
+    })
 }
 
 /// Exponents by generator, without zeros.
@@ -77,14 +63,12 @@ fn constant(value: BigRational) -> Polynomial {
     if value.is_zero() { Polynomial::new() } else { Polynomial::from([(Monomial::new(), value)]) }
 }
 
-fn sum(mut left: Polynomial, right: Polynomial) -> Polynomial {
-    for (monomial, coefficient) in right {
-        add_term(&mut left, monomial, coefficient);
-    }
-    left
-}
-
-fn add_term(polynomial: &mut Polynomial, monomial: Monomial, coefficient: BigRational) {
+fn add_term(
+    polynomial: &mut Polynomial,
+    monomial: Monomial,
+    coefficient: BigRational,
+    steps: &mut Steps,
+) -> Option<()> {
     use std::collections::btree_map::Entry;
     match polynomial.entry(monomial) {
         Entry::Vacant(entry) => {
@@ -93,12 +77,15 @@ fn add_term(polynomial: &mut Polynomial, monomial: Monomial, coefficient: BigRat
             }
         }
         Entry::Occupied(mut entry) => {
-            *entry.get_mut() += coefficient;
-            if entry.get().is_zero() {
+            let sum = exact::sum(entry.get(), &coefficient, steps)?;
+            if sum.is_zero() {
                 entry.remove();
+            } else {
+                entry.insert(sum);
             }
         }
     }
+    Some(())
 }
 
 fn product(left: &Monomial, right: &Monomial) -> Monomial {
@@ -113,6 +100,30 @@ fn product(left: &Monomial, right: &Monomial) -> Monomial {
 }
 
 impl Form<'_> {
+    fn difference(&mut self, left: &Expression, right: &Expression) -> Option<Zeroness> {
+        let (left, left_below) = self.quotient(left)?;
+        let (right, right_below) = self.quotient(right)?;
+        let left = self.times(&left, &right_below)?;
+        let mut right = self.times(&right, &left_below)?;
+        right.values_mut().for_each(|coefficient| *coefficient = -&*coefficient);
+        let symbols = |generator: &Expression| matches!(generator, Expression::Symbol(_));
+        Some(match self.sum(left, right)? {
+            difference if difference.is_empty() => Zeroness::Zero,
+            _ if self.generators.iter().all(symbols) => Zeroness::Nonzero,
+            _ => Zeroness::Unknown,
+        })
+    }
+
+    fn sum(&mut self, mut left: Polynomial, right: Polynomial) -> Option<Polynomial> {
+        for (monomial, coefficient) in right {
+            if !self.steps.spend(1) {
+                return None;
+            }
+            add_term(&mut left, monomial, coefficient, self.steps)?;
+        }
+        Some(left)
+    }
+
     fn quotient(&mut self, value: &Expression) -> Option<(Polynomial, Polynomial)> {
         let one = || constant(BigRational::one());
         if !self.steps.spend(2) {
@@ -126,11 +137,11 @@ impl Form<'_> {
                 for term in terms {
                     let (above, below) = self.quotient(term)?;
                     if below == total.1 {
-                        total.0 = sum(total.0, above);
+                        total.0 = self.sum(total.0, above)?;
                     } else {
                         let (left, right) =
                             (self.times(&total.0, &below)?, self.times(&above, &total.1)?);
-                        total = (sum(left, right), self.times(&total.1, &below)?);
+                        total = (self.sum(left, right)?, self.times(&total.1, &below)?);
                     }
                 }
                 total
@@ -145,13 +156,13 @@ impl Form<'_> {
             }
             Expression::Power(sides) => return self.power(value, &sides[0], &sides[1]),
             Expression::Symbol(_) | Expression::Function(..) | Expression::Applied(..) => {
-                match exact::rational(value) {
+                match exact::rational(value, self.steps) {
                     Some(number) => (constant(number), one()),
-                    None => (self.generator(value), one()),
+                    None => (self.generator(value)?, one()),
                 }
             }
             Expression::Constant(Constant::Pi | Constant::Euler | Constant::ImaginaryUnit) => {
-                (self.generator(value), one())
+                (self.generator(value)?, one())
             }
             _ => return None,
         })
@@ -164,14 +175,17 @@ impl Form<'_> {
         exponent: &Expression,
     ) -> Option<(Polynomial, Polynomial)> {
         let one = || constant(BigRational::one());
-        if let Some(number) = exact::rational(whole) {
+        if let Some(number) = exact::rational(whole, self.steps) {
             return Some((constant(number), one()));
         }
-        let exponent = exact::rational(exponent)?;
+        let exponent = exact::rational(exponent, self.steps)?;
         let times = exponent.numer().to_i32()?;
         let (above, below) = match exponent.denom().to_u32()? {
             1 => self.quotient(base)?,
-            2 => (self.square_root(&exact::rational(base)?)?, one()),
+            2 => {
+                let base = exact::rational(base, self.steps)?;
+                (self.square_root(&base)?, one())
+            }
             _ => return None,
         };
         let (above, below) = if times < 0 { (below, above) } else { (above, below) };
@@ -204,24 +218,28 @@ impl Form<'_> {
         }
         let mut root = constant(factor);
         if negative {
-            let unit = self.generator(&Expression::Constant(Constant::ImaginaryUnit));
+            let unit = self.generator(&Expression::Constant(Constant::ImaginaryUnit))?;
             root = self.times(&root, &unit)?;
         }
         if rest.is_one() {
             return Some(root);
         }
         let radical = Expression::integer(rest).power(Expression::fraction(1, 2));
-        let radical = self.generator(&radical);
+        let radical = self.generator(&radical)?;
         self.times(&root, &radical)
     }
 
-    fn generator(&mut self, value: &Expression) -> Polynomial {
+    fn generator(&mut self, value: &Expression) -> Option<Polynomial> {
+        let known = u64::try_from(self.generators.len()).ok()?;
+        if !self.steps.spend(1 + known * weight::copying(value) / 64) {
+            return None;
+        }
         let known = self.generators.iter().position(|known| known == value);
         let index = known.unwrap_or_else(|| {
             self.generators.push(value.clone());
             self.generators.len() - 1
         });
-        Polynomial::from([(vec![(index, 1)], BigRational::one())])
+        Some(Polynomial::from([(vec![(index, 1)], BigRational::one())]))
     }
 
     /// The value of a generator's square, if it is a number.
@@ -237,29 +255,26 @@ impl Form<'_> {
     }
 
     fn times(&mut self, left: &Polynomial, right: &Polynomial) -> Option<Polynomial> {
-        let work = u64::try_from(left.len() * right.len()).ok()?;
-        if left.len() * right.len() > TERMS_MAX * TERMS_MAX / 4 || !self.steps.spend(1 + work) {
+        let pairs = left.len() * right.len();
+        if pairs > TERMS_MAX * TERMS_MAX / 4
+            || !self.steps.spend(1 + PAIR_STEPS * u64::try_from(pairs).ok()?)
+        {
             return None;
         }
         let mut total = Polynomial::new();
         for (first, first_coefficient) in left {
             for (second, second_coefficient) in right {
-                // Long coefficients are reduced with as long divisors.
-                let bits = bits(first_coefficient) + bits(second_coefficient);
-                if !self.steps.spend(bits / 64) {
-                    return None;
-                }
-                let mut coefficient = first_coefficient * second_coefficient;
+                let mut coefficient =
+                    exact::product(first_coefficient, second_coefficient, self.steps)?;
                 let mut monomial = product(first, second);
                 for (generator, exponent) in &mut monomial {
                     if *exponent < 2 {
                         continue;
                     }
                     if let Some(square) = self.square_of(*generator) {
-                        coefficient *= exact::power(
-                            &square,
-                            &BigRational::from_integer((*exponent / 2).into()),
-                        )?;
+                        let times = BigRational::from_integer((*exponent / 2).into());
+                        let power = exact::power(&square, &times, self.steps)?;
+                        coefficient = exact::product(&coefficient, &power, self.steps)?;
                         *exponent %= 2;
                     }
                 }
@@ -267,15 +282,11 @@ impl Form<'_> {
                 if coefficient.numer().bits().max(coefficient.denom().bits()) > exact::BITS_MAX {
                     return None;
                 }
-                add_term(&mut total, monomial, coefficient);
+                add_term(&mut total, monomial, coefficient, self.steps)?;
             }
         }
         (total.len() <= TERMS_MAX).then_some(total)
     }
-}
-
-fn bits(number: &BigRational) -> u64 {
-    number.numer().bits() + number.denom().bits()
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
 use super::expression::{Constant, Expression, Function, NumberSet, Relation};
+use super::weight;
 
 /// Where SymPy lists functions: a few before the others, then by name.
 const fn function_rank(function: Function) -> u16 {
@@ -264,10 +266,12 @@ fn ordered_parts(value: &Expression) -> Vec<&Expression> {
     }
 }
 
-/// The factors of a product in order.
+/// The factors of a product, or the elements of a set, in order, unless there are too many.
 pub(super) fn ordered_factors(factors: &[Expression]) -> Vec<&Expression> {
     let mut ordered: Vec<&Expression> = factors.iter().collect();
-    ordered.sort_by(|left, right| compare(left, right));
+    if weight::is_ordered(factors) {
+        ordered.sort_by(|left, right| compare(left, right));
+    }
     ordered
 }
 
@@ -279,32 +283,51 @@ struct Term<'a> {
     powers: Vec<(Cow<'a, Expression>, i64)>,
 }
 
-/// The terms of a sum in order: by falling powers of the symbols, then by rising numbers.
+impl Term<'_> {
+    /// The exponents of the bases that occur, by the place of the base among those in order.
+    fn exponents(&self, bases: &[Expression]) -> BTreeMap<usize, i64> {
+        let place = |base: &Expression| {
+            let first = bases.partition_point(|known| compare(known, base).is_lt());
+            bases[first..].iter().position(|known| known == base).map(|offset| first + offset)
+        };
+        let powers = self.powers.iter();
+        powers.filter_map(|(base, exponent)| Some((place(base)?, *exponent))).collect()
+    }
+}
+
+/// Higher exponents of earlier bases come first.
+fn compare_exponents(left: &BTreeMap<usize, i64>, right: &BTreeMap<usize, i64>) -> Ordering {
+    let exponent = |of: &BTreeMap<usize, i64>, place: usize| of.get(&place).copied().unwrap_or(0);
+    let compared = |place: usize| exponent(right, place).cmp(&exponent(left, place));
+    let differs = |place: &usize| compared(*place).is_ne();
+    let first = |of: &BTreeMap<usize, i64>| of.keys().copied().find(differs);
+    first(left).into_iter().chain(first(right)).min().map_or(Ordering::Equal, compared)
+}
+
+/// The terms of a sum in order: by falling powers of the symbols, then by rising numbers. As written if there
+/// are too many.
 pub(super) fn ordered_terms(terms: &[Expression]) -> Vec<&Expression> {
     if let Some(pair) = number_less_product(terms) {
         return pair;
     }
-    let mut split: Vec<Term<'_>> = terms.iter().map(split_term).collect();
+    if !weight::is_ordered(terms) {
+        return terms.iter().collect();
+    }
+    let split: Vec<Term<'_>> = terms.iter().map(split_term).collect();
     let mut bases: Vec<Expression> = split
         .iter()
         .flat_map(|term| term.powers.iter().map(|(base, _)| base.clone().into_owned()))
         .collect();
     bases.sort_by(compare);
     bases.dedup();
-    split.sort_by(|left, right| {
-        let exponent = |term: &Term<'_>, base: &Expression| {
-            let found = term.powers.iter().rev().find(|(own, _)| &**own == base);
-            found.map_or(0, |(_, exponent)| *exponent)
-        };
-        bases
-            .iter()
-            .map(|base| exponent(right, base).cmp(&exponent(left, base)))
-            .find(|order: &Ordering| order.is_ne())
-            .unwrap_or_else(|| {
-                left.imaginary.cmp(&right.imaginary).then(left.value.total_cmp(&right.value))
-            })
+    let mut keyed: Vec<(BTreeMap<usize, i64>, Term<'_>)> =
+        split.into_iter().map(|term| (term.exponents(&bases), term)).collect();
+    keyed.sort_by(|(left_exponents, left), (right_exponents, right)| {
+        compare_exponents(left_exponents, right_exponents)
+            .then(left.imaginary.cmp(&right.imaginary))
+            .then_with(|| left.value.total_cmp(&right.value))
     });
-    split.into_iter().map(|term| term.term).collect()
+    keyed.into_iter().map(|(_, term)| term.term).collect()
 }
 
 /// `3 - 2*x` and `pi - x` keep their number in front.

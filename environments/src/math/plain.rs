@@ -3,8 +3,8 @@
 use super::expression::{DEPTH_MAX, DIGITS_MAX, Expression};
 use super::latex::{LENGTH_MAX, ParseError};
 
-/// How often a text may continue `**`, each of which nests.
-const POWERS_MAX: usize = 64;
+/// How often a text may continue `**`, or put a minus before a minus, each of which nests.
+const NESTED_MAX: usize = 64;
 
 /// Reads numbers joined by `+ - * / ^ **` and round brackets, without computing.
 ///
@@ -18,7 +18,7 @@ pub fn parse_arithmetic(text: &str) -> Result<Expression, ParseError> {
     if text.len() > LENGTH_MAX {
         return Err(ParseError::Length { length: text.len(), limit: LENGTH_MAX });
     }
-    let mut reader = Reader { text, at: 0, depth: 0, powers: 0 };
+    let mut reader = Reader { text, at: 0, depth: 0, nested: 0 };
     let value = reader.sum()?;
     reader.skip_space();
     if reader.at < text.len() { Err(reader.unexpected()) } else { Ok(value) }
@@ -28,7 +28,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    powers: usize,
+    nested: usize,
 }
 
 impl Reader<'_> {
@@ -107,6 +107,10 @@ impl Reader<'_> {
                 break;
             }
         }
+        self.nested += minuses.saturating_sub(1);
+        if self.nested > NESTED_MAX {
+            return Err(ParseError::Depth { limit: NESTED_MAX });
+        }
         let mut value = self.power()?;
         for _ in 0..minuses {
             value = match value {
@@ -126,9 +130,9 @@ impl Reader<'_> {
         if !self.accept("**") && !self.accept("^") {
             return Ok(base);
         }
-        self.powers += 1;
-        if self.powers > POWERS_MAX {
-            return Err(ParseError::Depth { limit: POWERS_MAX });
+        self.nested += 1;
+        if self.nested > NESTED_MAX {
+            return Err(ParseError::Depth { limit: NESTED_MAX });
         }
         Ok(base.power(self.signed()?))
     }
@@ -198,7 +202,7 @@ mod tests {
         let deep = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
         assert_eq!(parse_arithmetic(&deep), Err(ParseError::Depth { limit: DEPTH_MAX }));
         let tower = ["2"; 3000].join("^");
-        assert_eq!(parse_arithmetic(&tower), Err(ParseError::Depth { limit: POWERS_MAX }));
+        assert_eq!(parse_arithmetic(&tower), Err(ParseError::Depth { limit: NESTED_MAX }));
         assert!(parse_arithmetic(&"1+".repeat(600_000)).is_err());
     }
 }

@@ -3,13 +3,12 @@
 use std::cmp::Ordering;
 
 use num_bigint::BigInt;
-use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
 use super::exact;
 use super::expression::{Expression, Symbol};
-use super::numeric::Steps;
+use super::steps::Steps;
 
 /// The highest degree.
 const DEGREE_MAX: usize = 48;
@@ -34,11 +33,13 @@ impl Fraction {
         if !steps.spend(10) {
             return None;
         }
-        let (above, below) = (value_at(&self.numerator, at), value_at(&self.denominator, at));
+        let above = value_at(&self.numerator, at, steps)?;
+        let below = value_at(&self.denominator, at, steps)?;
         if below.is_zero() {
             return None;
         }
-        Some((above / below).cmp(&zero))
+        let (above, below) = (above.cmp(&zero), below.cmp(&zero));
+        Some(if below.is_lt() { above.reverse() } else { above })
     }
 }
 
@@ -86,7 +87,7 @@ fn quotient(
                 let (above, below) = quotient(term, variable, steps)?;
                 let left = times(&sum.0, &below, steps)?;
                 let right = times(&above, &sum.1, steps)?;
-                sum = (plus(left, &right), times(&sum.1, &below, steps)?);
+                sum = (plus(left, &right, steps)?, times(&sum.1, &below, steps)?);
             }
             Some(sum)
         }
@@ -99,7 +100,7 @@ fn quotient(
             Some(product)
         }
         Expression::Power(sides) => {
-            if let Some(number) = exact::rational(value) {
+            if let Some(number) = exact::rational(value, steps) {
                 return Some((constant(number), one()));
             }
             let exponent = sides[1].as_integer()?.to_i32()?;
@@ -114,7 +115,7 @@ fn quotient(
             }
             Some(power)
         }
-        value => Some((constant(exact::rational(value)?), one())),
+        value => Some((constant(exact::rational(value, steps)?), one())),
     }
 }
 
@@ -122,12 +123,12 @@ fn constant(value: BigRational) -> Polynomial {
     if value.is_zero() { Vec::new() } else { vec![value] }
 }
 
-fn plus(mut left: Polynomial, right: &Polynomial) -> Polynomial {
+fn plus(mut left: Polynomial, right: &Polynomial, steps: &mut Steps) -> Option<Polynomial> {
     left.resize_with(left.len().max(right.len()), BigRational::zero);
     for (sum, term) in left.iter_mut().zip(right) {
-        *sum += term;
+        *sum = exact::sum(sum, term, steps)?;
     }
-    trimmed(left)
+    Some(trimmed(left))
 }
 
 fn trimmed(mut polynomial: Polynomial) -> Polynomial {
@@ -142,14 +143,14 @@ fn times(left: &Polynomial, right: &Polynomial, steps: &mut Steps) -> Option<Pol
         return Some(Vec::new());
     }
     let length = left.len() + right.len() - 1;
-    let work = u64::try_from(left.len() * right.len()).unwrap_or(u64::MAX);
-    if length > DEGREE_MAX + 1 || !steps.spend(work) {
+    if length > DEGREE_MAX + 1 || !steps.spend(1) {
         return None;
     }
     let mut product = vec![BigRational::zero(); length];
     for (low, first) in left.iter().enumerate() {
         for (high, second) in right.iter().enumerate() {
-            product[low + high] += first * second;
+            let term = exact::product(first, second, steps)?;
+            product[low + high] = exact::sum(&product[low + high], &term, steps)?;
         }
     }
     let bits = |value: &BigRational| value.numer().bits().max(value.denom().bits());
@@ -159,8 +160,12 @@ fn times(left: &Polynomial, right: &Polynomial, steps: &mut Steps) -> Option<Pol
     Some(trimmed(product))
 }
 
-fn value_at(polynomial: &Polynomial, at: &BigRational) -> BigRational {
-    polynomial.iter().rev().fold(BigRational::zero(), |sum, coefficient| sum * at + coefficient)
+fn value_at(polynomial: &Polynomial, at: &BigRational, steps: &mut Steps) -> Option<BigRational> {
+    let mut value = BigRational::zero();
+    for coefficient in polynomial.iter().rev() {
+        value = exact::sum(&exact::product(&value, at, steps)?, coefficient, steps)?;
+    }
+    Some(value)
 }
 
 /// The real zeros, each once: rational ones, and those of the quadratic that is left; none if more is left.
@@ -178,16 +183,16 @@ pub(super) fn real_zeros(polynomial: &Polynomial, steps: &mut Steps) -> Option<V
     }
     while rest.len() > 3 {
         let zero = rational_zero(&rest, steps)?;
-        rest = divided(&rest, &zero);
+        rest = divided(&rest, &zero, steps)?;
         if !zeros.contains(&zero) {
             zeros.push(zero);
         }
     }
     let mut result: Vec<Expression> = Vec::new();
     match rest.as_slice() {
-        [constant, slope] => zeros.push(-constant / slope),
+        [constant, slope] => zeros.push(-exact::quotient(constant, slope, steps)?),
         [constant, slope, square] => {
-            for zero in quadratic_zeros(constant, slope, square) {
+            for zero in quadratic_zeros(constant, slope, square, steps)? {
                 match zero {
                     Expression::Number(number) => zeros.push(number),
                     zero => result.push(zero),
@@ -206,44 +211,47 @@ fn quadratic_zeros(
     constant: &BigRational,
     slope: &BigRational,
     square: &BigRational,
-) -> Vec<Expression> {
-    let four = BigRational::from_integer(4.into());
-    let two = BigRational::from_integer(2.into());
-    let discriminant = slope * slope - four * constant * square;
+    steps: &mut Steps,
+) -> Option<Vec<Expression>> {
+    let double = square + square;
+    let product = exact::product(&(constant + constant), &double, steps)?;
+    let discriminant = exact::sum(&exact::product(slope, slope, steps)?, &-product, steps)?;
     if discriminant.is_negative() {
-        return Vec::new();
+        return Some(Vec::new());
     }
-    let middle = -slope / (&two * square);
+    let middle = exact::quotient(&-slope, &double, steps)?;
     let half = BigRational::new(1.into(), 2.into());
-    if let Some(root) = exact::power(&discriminant, &half) {
-        let spread = root / (two * square);
-        return vec![Expression::Number(&middle + &spread), Expression::Number(middle - spread)];
+    if let Some(root) = exact::power(&discriminant, &half, steps) {
+        let spread = exact::quotient(&root, &double, steps)?;
+        let zeros = [exact::sum(&middle, &spread, steps)?, exact::sum(&middle, &-spread, steps)?];
+        return Some(zeros.map(Expression::Number).to_vec());
     }
-    let scale = BigRational::one() / (two * square).abs();
+    let scale = double.abs().recip();
     let root = Expression::Number(discriminant).power(Expression::Number(half));
     let zero = |sign: BigRational| {
         let spread = Expression::Mul(vec![Expression::Number(sign), root.clone()]);
         Expression::Add(vec![Expression::Number(middle.clone()), spread])
     };
-    vec![zero(scale.clone()), zero(-scale)]
+    Some(vec![zero(scale.clone()), zero(-scale)])
 }
 
 /// A zero p/q, where p divides the constant and q the leading coefficient of the integer multiple.
 fn rational_zero(polynomial: &Polynomial, steps: &mut Steps) -> Option<BigRational> {
-    let common = polynomial.iter().fold(BigInt::one(), |common, value| common.lcm(value.denom()));
-    let scaled =
-        |value: &BigRational| (value * BigRational::from_integer(common.clone())).to_integer();
-    let (first, last) = (scaled(polynomial.first()?), scaled(polynomial.last()?));
+    let mut common = BigInt::one();
+    for value in polynomial {
+        common = exact::common_multiple(&common, value.denom(), steps)?;
+    }
+    let common = BigRational::from_integer(common);
+    let mut scaled =
+        |value: &BigRational| Some(exact::product(value, &common, steps)?.to_integer());
+    let (first, last) = (scaled(polynomial.first()?)?, scaled(polynomial.last()?)?);
     let (above, below) = (divisors(&first)?, divisors(&last)?);
     for numerator in &above {
         for denominator in &below {
             for sign in [1, -1] {
-                if !steps.spend(u64::try_from(polynomial.len()).unwrap_or(u64::MAX)) {
-                    return None;
-                }
                 let candidate =
                     BigRational::new(BigInt::from(*numerator) * sign, (*denominator).into());
-                if value_at(polynomial, &candidate).is_zero() {
+                if value_at(polynomial, &candidate, steps)?.is_zero() {
                     return Some(candidate);
                 }
             }
@@ -263,13 +271,13 @@ fn divisors(value: &BigInt) -> Option<Vec<u64>> {
 }
 
 /// Divided by the variable less a zero.
-fn divided(polynomial: &Polynomial, zero: &BigRational) -> Polynomial {
+fn divided(polynomial: &Polynomial, zero: &BigRational, steps: &mut Steps) -> Option<Polynomial> {
     let mut result: Polynomial = Vec::with_capacity(polynomial.len());
     let mut carry = BigRational::zero();
     for coefficient in polynomial.iter().skip(1).rev() {
-        carry = carry * zero + coefficient;
+        carry = exact::sum(&exact::product(&carry, zero, steps)?, coefficient, steps)?;
         result.push(carry.clone());
     }
     result.reverse();
-    result
+    Some(result)
 }

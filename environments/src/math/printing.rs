@@ -86,8 +86,7 @@ fn joined(parts: &[Expression]) -> String {
 
 /// The parts without repetitions, in order.
 fn sorted(parts: &[Expression]) -> String {
-    let mut ordered: Vec<&Expression> = parts.iter().collect();
-    ordered.sort_by(|left, right| order::compare(left, right));
+    let mut ordered = order::ordered_factors(parts);
     ordered.dedup();
     ordered.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }

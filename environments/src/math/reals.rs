@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use super::exact;
 use super::expression::{Constant, Expression, Interval, NumberSet};
-use super::numeric::{self, Steps};
+use super::numeric;
+use super::steps::Steps;
 
 /// A set of real numbers: intervals in rising order with something between each two.
 #[derive(Clone, Debug)]
@@ -85,7 +86,7 @@ pub(super) const fn is_infinite(value: &Expression) -> bool {
 
 /// The sign of a number, if it is real and known.
 fn real(value: &Expression, steps: &mut Steps) -> Option<Ordering> {
-    match exact::rational(value) {
+    match exact::rational(value, steps) {
         Some(value) => Some(value.cmp(&num_rational::BigRational::from_integer(0.into()))),
         None => numeric::sign(value, steps),
     }
@@ -107,7 +108,7 @@ pub(super) fn compare(
         (Expression::Constant(NegativeInfinity), _) | (_, Expression::Constant(Infinity)) => {
             Some(Ordering::Less)
         }
-        (left, right) => match (exact::rational(left), exact::rational(right)) {
+        (left, right) => match (exact::rational(left, steps), exact::rational(right, steps)) {
             (Some(left), Some(right)) => Some(left.cmp(&right)),
             _ => real(
                 &Expression::Add(vec![

@@ -10,7 +10,8 @@ use num_traits::{FromPrimitive, One, ToPrimitive};
 use super::{Comparison, matrices};
 use crate::math::exact;
 use crate::math::expression::{Constant, Decimal, Expression};
-use crate::math::numeric::{self, Steps};
+use crate::math::numeric;
+use crate::math::steps::Steps;
 
 impl Comparison {
     pub(super) fn values(&mut self, gold: &Expression, predicted: &Expression) -> bool {
@@ -31,7 +32,10 @@ impl Comparison {
         {
             return equal;
         }
-        if let (Some(gold), Some(predicted)) = (exact::rational(gold), exact::rational(predicted)) {
+        let exact = |side: &Expression, steps: &mut Steps| exact::rational(side, steps);
+        if let Some(gold) = exact(gold, &mut self.steps)
+            && let Some(predicted) = exact(predicted, &mut self.steps)
+        {
             return gold == predicted;
         }
         self.same(gold, predicted)
@@ -44,7 +48,8 @@ impl Comparison {
         let mut value = |side: &Expression| match side {
             Expression::Decimal(decimal) => Some(decimal.value.clone()),
             Expression::Number(number) => Some(number.clone()),
-            side => exact::rational(side).or_else(|| numeric::approximation(side, &mut self.steps)),
+            side => exact::rational(side, &mut self.steps)
+                .or_else(|| numeric::approximation(side, &mut self.steps)),
         };
         let (left, right) = (value(gold)?, value(predicted)?);
         let whole = |side: &Expression, value: &BigRational| {

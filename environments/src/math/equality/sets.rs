@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 
 use super::{Comparison, Undecided};
 use crate::math::expression::{Expression, Interval, Relation};
-use crate::math::{exact, numeric, order, reals};
+use crate::math::steps::Steps;
+use crate::math::{exact, numeric, order, reals, weight};
 
 /// The largest sets that are matched element by element in any order.
 const MATCHED_MAX: usize = 64;
@@ -113,10 +114,12 @@ impl Comparison {
 }
 
 /// The elements by rising value, and whether all of them have one.
-fn sorted<'a>(
-    elements: &[&'a Expression],
-    steps: &mut numeric::Steps,
-) -> (Vec<&'a Expression>, bool) {
+fn sorted<'a>(elements: &[&'a Expression], steps: &mut Steps) -> (Vec<&'a Expression>, bool) {
+    let weights = elements.iter().map(|element| weight::comparing(element));
+    let looked_at = weight::ordering(weights.fold(1, u64::saturating_add), elements.len());
+    if !steps.spend(looked_at / 8) {
+        return (elements.to_vec(), false);
+    }
     let mut keyed: Vec<(Option<f64>, &Expression)> =
         elements.iter().map(|element| (key(element, steps), *element)).collect();
     keyed.sort_by(|(left, first), (right, second)| match (left, right) {
@@ -160,7 +163,7 @@ fn list(value: &Expression) -> Option<List<'_>> {
 }
 
 /// By what an element is sorted: its value, that of the right side of an equation.
-fn key(element: &Expression, steps: &mut numeric::Steps) -> Option<f64> {
+fn key(element: &Expression, steps: &mut Steps) -> Option<f64> {
     use num_traits::ToPrimitive;
     let value = match element {
         Expression::Relation(Relation::Equal, sides) => &sides[1],
@@ -169,7 +172,7 @@ fn key(element: &Expression, steps: &mut numeric::Steps) -> Option<f64> {
     if is_collection(value) || matches!(value, Expression::Symbol(_)) {
         return None;
     }
-    match exact::rational(value) {
+    match exact::rational(value, steps) {
         Some(value) => value.to_f64(),
         None => numeric::estimate(value, steps),
     }

@@ -4,9 +4,10 @@ use super::Options;
 use crate::math::expression::{
     Constant, Expression, Function, Interval, NumberSet, Relation, Symbol,
 };
-use crate::math::numeric::{self, Steps};
 use crate::math::polynomial::{self, Fraction};
 use crate::math::reals::{self, Reals};
+use crate::math::steps::Steps;
+use crate::math::{numeric, weight};
 
 /// The real numbers that satisfy a relation or a chain of them in one variable.
 pub(super) fn of_relation(relation: &Expression, steps: &mut Steps) -> Option<Expression> {
@@ -127,7 +128,8 @@ fn of_cases(
     inner: &Expression,
     steps: &mut Steps,
 ) -> Option<Reals> {
-    if !steps.spend(50) {
+    let copied = weight::copying(left).saturating_add(weight::copying(right));
+    if !steps.spend(50 + copied) {
         return None;
     }
     let zero = Expression::integer(0);

@@ -2,6 +2,11 @@
 
 use crate::math::expression::{Constant, Expression};
 
+/// Whether one of two objects is a symbol.
+pub(super) const fn is_one(gold: &Expression, predicted: &Expression) -> bool {
+    matches!(gold, Expression::Symbol(_)) || matches!(predicted, Expression::Symbol(_))
+}
+
 /// Whether two objects, of which one is a symbol, are equal by their names; none if neither is one.
 ///
 /// A word equals the product of its letters in their order, as `yes` written without `\text` is one, and

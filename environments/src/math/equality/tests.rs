@@ -318,3 +318,30 @@ fn what_is_too_large_to_compute_is_undecided() {
     assert_eq!(undecided("\\sum_{k=1}^{\\infty} \\frac{1}{k}", "5"), Undecided::NoPoint);
     assert_eq!(verdict("9^{9^{9}}", "9^{9^{9}}", false), Equality::Equal);
 }
+
+#[test]
+fn what_grows_while_it_is_computed_is_undecided_before_it_fills_the_memory() {
+    let row = |row: usize| (0..5).map(|column| format!("x_{{{row}{column}}}")).collect::<Vec<_>>();
+    let rows = (0..5).map(|index| row(index).join("&")).collect::<Vec<_>>().join("\\\\");
+    let matrix = format!("\\begin{{pmatrix}}{rows}\\end{{pmatrix}}");
+    let product = "x ".repeat(5000);
+    for (gold, predicted) in [
+        (format!("{matrix}^{{16}}"), matrix),
+        (format!("\\frac{{d}}{{dx}} {product}"), "1".into()),
+        (format!("|x-1|{}=3", "+||x-1|-2|".repeat(1000)), "\\{1, 2\\}".into()),
+    ] {
+        let decided = verdict(&gold, &predicted, false);
+        assert!(matches!(decided, Equality::Undecided(_)), "{}: {decided:?}", &gold[..40]);
+    }
+}
+
+#[test]
+fn fractions_that_grow_leave_steps_for_values() {
+    let fraction =
+        |index: u64| format!("\\frac{{{}}}{{{}}}", 10_u64.pow(15) + index, u64::MAX - index);
+    let terms: Vec<String> = (0..300).map(fraction).collect();
+    let reversed: Vec<String> = terms.iter().rev().cloned().collect();
+    let (sum, reversed) = (terms.join("+"), reversed.join("+"));
+    assert_eq!(verdict(&sum, &reversed, false), Equality::Equal);
+    assert_eq!(verdict(&sum, &format!("{reversed}+10^{{-30}}"), false), Equality::Different);
+}

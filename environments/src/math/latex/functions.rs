@@ -1,11 +1,9 @@
 //! Factors that are more than a number or a symbol: functions, fractions, roots, matrices.
 
-use num_bigint::BigInt;
-use num_integer::Integer;
-use num_traits::{One, Signed, Zero};
+use num_traits::{One, Zero};
 
 use super::names::{Application, is_symbol};
-use super::terms::{Exponent, Functions, is_function, quotient, scalar};
+use super::terms::{Exponent, Functions, is_function, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::determinant;
@@ -93,7 +91,7 @@ impl Parser<'_> {
             "sqrt" => self.root(),
             "binom" | "dbinom" | "tbinom" => {
                 let (upper, lower) = (self.braced_value()?, self.braced_value()?);
-                Ok(binomial(upper, lower))
+                Ok(self.binomial(upper, lower))
             }
             "log" | "ln" | "exp" => self.logarithm(name),
             "max" => self.extremum(Function::Max),
@@ -240,7 +238,7 @@ impl Parser<'_> {
         for value in &mut values {
             *value = scalar(std::mem::replace(value, Expression::Tuple(Vec::new())), "function")?;
         }
-        Ok(Expression::Function(function, values).divisors_computed())
+        Ok(self.divisors_computed(function, values))
     }
 
     fn root(&mut self) -> Result<Expression, ParseError> {
@@ -262,7 +260,7 @@ impl Parser<'_> {
         }
         let numerator = self.braced_value()?;
         let denominator = self.braced_value()?;
-        Ok(quotient(numerator, denominator))
+        self.quotient(numerator, denominator)
     }
 
     fn matrix(&mut self, environment: &str) -> Result<Expression, ParseError> {
@@ -294,13 +292,16 @@ impl Parser<'_> {
         }
         self.at += 1;
         let matrix = Matrix { columns, entries };
-        Ok(if determined { determinant::written_out(matrix) } else { Expression::Matrix(matrix) })
+        if !determined {
+            return Ok(Expression::Matrix(matrix));
+        }
+        Ok(determinant::written_out(matrix, &mut self.steps))
     }
 
     fn of_matrix(&mut self, function: Function) -> Result<Expression, ParseError> {
         match self.argument()? {
             Expression::Matrix(matrix) if function == Function::Determinant => {
-                Ok(determinant::written_out(matrix))
+                Ok(determinant::written_out(matrix, &mut self.steps))
             }
             value @ Expression::Matrix(_) => Ok(Expression::Function(function, vec![value])),
             _ => Err(ParseError::Operands { operation: "det" }),
@@ -322,36 +323,28 @@ fn raised(value: Expression, power: Option<Expression>) -> Expression {
     }
 }
 
-/// A binomial coefficient, computed if it is a small number.
-pub(super) fn binomial(upper: Expression, lower: Expression) -> Expression {
-    match lower.as_integer() {
-        Some(count) if count.is_zero() => return Expression::integer(1),
-        Some(count) if count.is_one() => return upper,
-        _ => {}
-    }
-    let small = lower.as_integer().is_some_and(|count| count.magnitude() <= &BINOMIAL_MAX.into());
-    let coefficient = Expression::Function(Function::Binomial, vec![upper, lower]);
-    match exact::rational(&coefficient) {
-        Some(value) if small => Expression::Number(value),
-        _ => coefficient,
-    }
-}
-
-impl Expression {
-    /// The greatest common divisor or least common multiple of integers; anything else stays.
-    fn divisors_computed(self) -> Self {
-        let Self::Function(function, values) = &self else { return self };
-        let combine: fn(&BigInt, &BigInt) -> BigInt = match function {
-            Function::Gcd => |left, right| left.gcd(right),
-            Function::Lcm => |left, right| left.lcm(right),
-            _ => return self,
-        };
-        let integers: Option<Vec<&BigInt>> = values.iter().map(Self::as_integer).collect();
-        match integers.as_deref() {
-            Some([first, rest @ ..]) => {
-                Self::integer(rest.iter().fold(first.abs(), |value, next| combine(&value, next)))
-            }
-            _ => self,
+impl Parser<'_> {
+    /// A binomial coefficient, computed if it is a small number.
+    pub(super) fn binomial(&mut self, upper: Expression, lower: Expression) -> Expression {
+        match lower.as_integer() {
+            Some(count) if count.is_zero() => return Expression::integer(1),
+            Some(count) if count.is_one() => return upper,
+            _ => {}
         }
+        let small =
+            lower.as_integer().is_some_and(|count| count.magnitude() <= &BINOMIAL_MAX.into());
+        let coefficient = Expression::Function(Function::Binomial, vec![upper, lower]);
+        let value = small.then(|| exact::rational(&coefficient, &mut self.steps)).flatten();
+        value.map_or(coefficient, Expression::Number)
+    }
+
+    /// The greatest common divisor or least common multiple of integers; anything else stays.
+    fn divisors_computed(&mut self, function: Function, values: Vec<Expression>) -> Expression {
+        let integers = values.iter().all(|value| value.as_integer().is_some());
+        let whole = Expression::Function(function, values);
+        if !matches!(function, Function::Gcd | Function::Lcm) || !integers {
+            return whole;
+        }
+        exact::rational(&whole, &mut self.steps).map_or(whole, Expression::Number)
     }
 }

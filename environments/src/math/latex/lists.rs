@@ -2,17 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::functions::binomial;
 use super::names::is_symbol;
 use super::terms::{negated, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::expression::{Expression, Interval, NumberSet, Relation};
-use crate::math::numeric::Steps;
 use crate::math::reals;
-
-/// How much work is spent on which end of an interval is greater.
-const ORDER_STEPS: u64 = 2000;
 
 /// A list between brackets or of the whole text, by semicolons and then by commas.
 struct List {
@@ -204,7 +199,7 @@ impl Parser<'_> {
         match elements.len() {
             1 if same => elements.pop().ok_or_else(|| self.unexpected()),
             2 if !parted && !elements.iter().any(Expression::is_collection) => {
-                interval(elements, left_open, right_open).ok_or_else(|| self.unexpected())
+                self.interval(elements, left_open, right_open)
             }
             count if count > 1 && same => Ok(Expression::Tuple(elements)),
             _ => Err(self.unexpected()),
@@ -229,7 +224,7 @@ impl Parser<'_> {
             let upper = elements.pop().ok_or_else(|| self.unexpected())?;
             let lower = self.sum()?;
             self.expect('}')?;
-            return Ok(binomial(scalar(upper, "choose")?, scalar(lower, "choose")?));
+            return Ok(self.binomial(scalar(upper, "choose")?, scalar(lower, "choose")?));
         }
         if close(self) { Ok(Expression::Set(elements)) } else { Err(self.unexpected()) }
     }
@@ -373,18 +368,25 @@ fn set(value: Expression) -> Result<Expression, ParseError> {
     }
 }
 
-/// The interval between two ends, or what stands for it when they are in the wrong order.
-fn interval(elements: Vec<Expression>, left_open: bool, right_open: bool) -> Option<Expression> {
-    let [start, end] = <[Expression; 2]>::try_from(elements).ok()?;
-    let order = reals::compare(&end, &start, &mut Steps::new(ORDER_STEPS));
-    let point = order == Some(Ordering::Equal);
-    Some(match order {
-        Some(Ordering::Less) if left_open == right_open => Expression::Tuple(vec![start, end]),
-        Some(Ordering::Equal) if left_open && right_open => Expression::Tuple(vec![start, end]),
-        Some(Ordering::Equal) if !left_open && !right_open => Expression::Set(vec![start]),
-        Some(Ordering::Less | Ordering::Equal) if left_open != right_open || point => {
-            Expression::NumberSet(NumberSet::Empty)
-        }
-        _ => Expression::Interval(Box::new(Interval { start, end, left_open, right_open })),
-    })
+impl Parser<'_> {
+    /// The interval between two ends, or what stands for it when they are in the wrong order.
+    fn interval(
+        &mut self,
+        elements: Vec<Expression>,
+        left_open: bool,
+        right_open: bool,
+    ) -> Result<Expression, ParseError> {
+        let [start, end] = <[Expression; 2]>::try_from(elements).map_err(|_| self.unexpected())?;
+        let order = reals::compare(&end, &start, &mut self.steps);
+        let point = order == Some(Ordering::Equal);
+        Ok(match order {
+            Some(Ordering::Less) if left_open == right_open => Expression::Tuple(vec![start, end]),
+            Some(Ordering::Equal) if left_open && right_open => Expression::Tuple(vec![start, end]),
+            Some(Ordering::Equal) if !left_open && !right_open => Expression::Set(vec![start]),
+            Some(Ordering::Less | Ordering::Equal) if left_open != right_open || point => {
+                Expression::NumberSet(NumberSet::Empty)
+            }
+            _ => Expression::Interval(Box::new(Interval { start, end, left_open, right_open })),
+        })
+    }
 }

@@ -6,6 +6,7 @@ use num_traits::{One, Signed};
 use super::names::{Application, is_symbol};
 use super::tokens::Token;
 use super::{ParseError, Parser};
+use crate::math::exact;
 use crate::math::expression::{Constant, Expression, Function};
 
 /// Whether functions may stand in a product, or end it.
@@ -63,7 +64,7 @@ impl Parser<'_> {
                 if divided {
                     self.chain()?;
                 }
-                left = quotient(left, right);
+                left = self.quotient(left, right)?;
                 divided = true;
             } else {
                 left = multiplied(left, right);
@@ -82,6 +83,9 @@ impl Parser<'_> {
         let mut value = self.juxtaposed(functions)?;
         if minuses > 0 {
             value = scalar(value, "-")?;
+            for _ in 1..minuses {
+                self.chain()?;
+            }
             for _ in 0..minuses {
                 value = negated(value);
             }
@@ -99,7 +103,7 @@ impl Parser<'_> {
             let factor = self.postfixed(functions)?;
             factors.push(scalar(factor, "*")?);
         }
-        Ok(joined(factors))
+        self.joined(factors)
     }
 
     /// Whether the next token begins another factor.
@@ -327,42 +331,42 @@ pub(super) fn negated(value: Expression) -> Expression {
     }
 }
 
-/// A quotient: of integers a fraction, otherwise the product with the inverse.
-pub(super) fn quotient(left: Expression, right: Expression) -> Expression {
-    if let (Some(numerator), Some(denominator)) = (left.as_integer(), right.as_integer()) {
-        return Expression::fraction(numerator.clone(), denominator.clone());
-    }
-    Expression::Mul(vec![left, right.power(Expression::integer(-1))])
-}
-
-/// Factors side by side. An integer before a positive integer or fraction is added to it.
-fn joined(factors: Vec<Expression>) -> Expression {
-    // From the right to the left, and kept in that order until the end.
-    let mut reversed: Vec<Expression> = Vec::with_capacity(factors.len());
-    for left in factors.into_iter().rev() {
-        let mixed = match (&left, reversed.as_slice()) {
-            (Expression::Number(whole), [Expression::Number(part)]) => mixed_number(whole, part),
-            _ => None,
-        };
-        match (mixed, left) {
-            (Some(number), _) => reversed[0] = Expression::Number(number),
-            (None, Expression::Mul(inner)) => reversed.extend(inner.into_iter().rev()),
-            (None, left) => reversed.push(left),
+impl Parser<'_> {
+    /// Factors side by side. An integer before a positive integer or fraction is added to it.
+    fn joined(&mut self, factors: Vec<Expression>) -> Result<Expression, ParseError> {
+        // From the right to the left, and kept in that order until the end.
+        let mut reversed: Vec<Expression> = Vec::with_capacity(factors.len());
+        for left in factors.into_iter().rev() {
+            let mixed = match (&left, reversed.as_slice()) {
+                (Expression::Number(whole), [Expression::Number(part)])
+                    if whole.denom().is_one() && part.is_positive() =>
+                {
+                    Some(self.mixed_number(whole, part)?)
+                }
+                _ => None,
+            };
+            match (mixed, left) {
+                (Some(number), _) => reversed[0] = Expression::Number(number),
+                (None, Expression::Mul(inner)) => reversed.extend(inner.into_iter().rev()),
+                (None, left) => reversed.push(left),
+            }
         }
+        reversed.reverse();
+        if reversed.len() > 1 {
+            return Ok(Expression::Mul(reversed));
+        }
+        Ok(reversed.pop().unwrap_or(Expression::integer(1)))
     }
-    reversed.reverse();
-    if reversed.len() > 1 {
-        return Expression::Mul(reversed);
-    }
-    reversed.pop().unwrap_or(Expression::integer(1))
-}
 
-/// `2\frac{1}{2}`, and `-2\frac{1}{2}` if the minus is in brackets with the 2.
-fn mixed_number(whole: &BigRational, part: &BigRational) -> Option<BigRational> {
-    if !whole.denom().is_one() || !part.is_positive() {
-        return None;
+    /// `2\frac{1}{2}`, and `-2\frac{1}{2}` if the minus is in brackets with the 2.
+    fn mixed_number(
+        &mut self,
+        whole: &BigRational,
+        part: &BigRational,
+    ) -> Result<BigRational, ParseError> {
+        let part = if whole.is_negative() { -part } else { part.clone() };
+        exact::sum(whole, &part, &mut self.steps).ok_or_else(Self::spent)
     }
-    Some(if whole.is_negative() { whole - part } else { whole + part })
 }
 
 fn transposed(value: Expression) -> Expression {

@@ -6,11 +6,11 @@ use num_bigint::BigInt;
 use num_integer::Integer;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
-use super::Steps;
 use super::ball::{Ball, Problem};
 use super::complex::Complex;
 use super::elementary;
 use crate::math::expression::{Bound, BoundKind, Constant, Expression, Function, Symbol};
+use crate::math::steps::Steps;
 
 /// The largest integer whose factorial is computed.
 const FACTORIAL_MAX: u64 = 2000;
@@ -37,7 +37,8 @@ impl<'a> Evaluation<'a> {
         let words = self.precision.unsigned_abs().div_ceil(192);
         // A series takes more terms, too, the more precise it is to be.
         let work = if count < 30 { words } else { words * (words + 1) / 2 };
-        self.steps.take(count * work)
+        let spent = self.steps.spend(count.saturating_mul(work));
+        if spent { Ok(()) } else { Err(Problem::Steps) }
     }
 
     pub(super) const fn precision(&self) -> i64 {
@@ -70,6 +71,7 @@ impl<'a> Evaluation<'a> {
             }
             Expression::Constant(constant) => self.constant(*constant),
             Expression::Symbol(symbol) => {
+                self.spend(1)?;
                 let known = self.bound.iter().rev().chain(self.point);
                 let mut values = known.filter(|(found, _)| found == symbol).map(|(_, value)| value);
                 values.next().cloned().ok_or(Problem::Unsupported("symbol"))

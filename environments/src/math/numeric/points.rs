@@ -14,8 +14,11 @@ const SCALES: [i64; 8] = [2, 14, 9, 5, 0, -3, 1, 3];
 /// the number of these.
 const STRIDES: [usize; 6] = [5, 7, 11, 13, 17, 19];
 
+/// The most symbols of expressions that are compared by their values.
+const SYMBOLS_MAX: usize = 200;
+
 /// Integers are drawn from so many, from 2 up.
-const INTEGERS: usize = 27;
+const INTEGERS: usize = 64;
 
 /// Whether an expression may be another analytic function for other signs or sizes of its symbols.
 pub(super) fn is_piecewise(value: &Expression) -> bool {
@@ -72,6 +75,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
+    /// Collects what is free in an expression. Beyond [`SYMBOLS_MAX`] nothing more is noted.
     pub(super) fn collect(&mut self, value: &Expression, domain: Domain) {
         use Expression as E;
         match value {
@@ -122,13 +126,17 @@ impl Symbols {
         }
     }
 
+    pub(super) const fn are_too_many(&self) -> bool {
+        self.found.len() > SYMBOLS_MAX
+    }
+
     /// How many symbols stand for integers.
     pub(super) fn count_integers(&self) -> usize {
         self.found.iter().filter(|(_, integer)| *integer).count()
     }
 
     fn note(&mut self, symbol: &Symbol, domain: Domain) {
-        if self.bound.contains(symbol) {
+        if self.bound.contains(symbol) || self.are_too_many() {
             return;
         }
         let integer = domain == Domain::Integers;
@@ -144,7 +152,8 @@ impl Symbols {
             let negative =
                 if index < 4 { attempt >> index & 1 == 1 } else { random.next() & 1 == 1 };
             let scale = SCALES[(attempt / 2 + 3 * index) % SCALES.len()];
-            if attempt >= SCALED_POINTS && !integer && symbol.real {
+            let among_cells = (SCALED_POINTS..SCALED_POINTS + CELLS).contains(&attempt);
+            if among_cells && !integer && symbol.real {
                 // Each symbol goes through the cells in an order of its own.
                 let cell = ((attempt + index) * STRIDES[index % STRIDES.len()]) % CELLS;
                 let value = random.between(i64::try_from(cell).unwrap_or(0) - 12);
