@@ -13,6 +13,7 @@ mod export;
 mod faults;
 mod isolation;
 mod judge;
+mod keys;
 mod models;
 mod nemo;
 mod new;

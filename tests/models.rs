@@ -39,7 +39,7 @@ fn mock(mock: Arc<Mock>) -> String {
 fn kinds(base_urls: &[String]) -> Vec<(&'static str, Value)> {
     let openai = json!({ "base_url": base_urls, "model": "mock" });
     let roots: Vec<_> = base_urls.iter().map(|url| url.trim_end_matches("/v1")).collect();
-    let azure = json!({ "endpoint": roots, "deployment": "mock", "api_key": "k" });
+    let azure = json!({ "endpoint": roots, "deployment": "mock", "api_key": "none" });
     let with_tokens =
         json!({ "base_url": base_urls, "model": "mock", "return_token_id_information": true });
     vec![

@@ -17,7 +17,6 @@ fn config(site: &Site) -> String {
     let address = site.address;
     format!(
         r#"
-search_api_key: {KEY}
 models:
   policy:
     kind: scripted
@@ -30,8 +29,8 @@ environments:
   web:
     kind: google_search
     settings:
-      google_api_key: ${{search_api_key}}
-      google_cx: engine
+      google_api_key: ${{google_api_key}}
+      google_cx: ${{google_cx}}
       base_url: http://{address}/customsearch/v1
       search: {{ retries: 1, rate: null }}
 agents: {{ solver: {{ kind: tool_loop, environment: web, model: policy }} }}
@@ -50,7 +49,10 @@ fn row(query: &str) -> String {
 async fn a_thousand_rollouts_on_all_shards_that_search_the_same_cost_one_request() {
     let site = Site::start(|_| (200, r#"{"items":[]}"#.to_owned()));
     let config = config(&site) + "telemetry: { prometheus: '127.0.0.1:0' }\n";
-    let config = Loader::new().text("web", &config).load().unwrap();
+    let secrets = [("REHEARSAL__GOOGLE_API_KEY", KEY), ("REHEARSAL__GOOGLE_CX", "engine")];
+    let secrets = secrets.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let loader = Loader::new().text("web", &config).environment(secrets.into_iter());
+    let config = loader.load().unwrap();
     let runtime = Arc::new(Runtime::start(config, &rehearsal::kinds()).await.unwrap());
     let task = runtime.task("solver", "web/1".into(), &row("terns")).unwrap();
     let rollouts: Vec<_> = (0..ROLLOUTS)
@@ -89,6 +91,7 @@ fn the_key_is_in_no_record_log_or_printed_configuration() {
     });
     let folder = Folder::new();
     folder.write("config.yaml", &config(&site));
+    folder.write("env.yaml", &format!("google_api_key: {KEY}\ngoogle_cx: engine\n"));
     let queries = ["echo", "html", "403", "429", "500"];
     let rows: String = queries.map(|query| row(query) + "\n").concat();
     folder.write("tasks.jsonl", &rows);

@@ -15,12 +15,14 @@
 //!
 //! A configuration of NeMo Gym's is translated before anything else happens: see [`nemo`].
 //!
-//! Secrets are never printed, by rule rather than by care: see [`Config::to_masked_yaml`].
+//! Secrets are never printed, by rule rather than by care: see [`Config::to_masked_yaml`]. They come from the
+//! environment or from `env.yaml`; one that is written out elsewhere is a problem: see [`Fault::LiteralSecret`].
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 mod assignment;
 mod check;
+mod exposure;
 mod interpolation;
 mod key_path;
 mod layers;
@@ -50,7 +52,7 @@ pub use schema::{
     AgentSpec, CollectSpec, DatasetSpec, DatasetType, EnvironmentSpec, ModelSpec, PromptSpec,
     RuntimeSpec, TelemetrySpec,
 };
-pub use secret::Secret;
+pub use secret::{Secret, holds_url_credentials};
 pub use settings::Settings;
 
 use tree::Node;

@@ -155,15 +155,13 @@ fn an_output_that_cannot_be_written_is_named() {
 fn no_secret_is_ever_printed() {
     const SECRET: &str = "sk-1234567890abcdef";
     let folder = Folder::new();
-    let model = format!(
-        "kind: openai
-    settings: {{ base_url: 'http://127.0.0.1:1/v1', model: m, api_key: '${{policy_api_key}}',
-      default_headers: {{ X-Key: '{SECRET}' }} }}"
-    );
+    let model = "kind: openai
+    settings: { base_url: 'http://127.0.0.1:1/v1', model: m, api_key: '${policy_api_key}',
+      default_headers: { X-Key: '${header_key}' } }";
     let scripted =
         &COUNTER[COUNTER.find("kind: scripted").unwrap()..COUNTER.find("environments:").unwrap()];
     folder.write("config.yaml", &COUNTER.replace(scripted, &format!("{model}\n")));
-    folder.write("env.yaml", &format!("policy_api_key: {SECRET}\n"));
+    folder.write("env.yaml", &format!("policy_api_key: {SECRET}\nheader_key: {SECRET}\n"));
     folder.write("tasks.jsonl", GOOD_ROW);
     let printed = folder.run(&["config", "--config", "config.yaml"]);
     printed.exits_with(0);

@@ -65,8 +65,8 @@ environments:
   world:
     kind: google_search
     settings:
-      google_api_key: some-dummy-key
-      google_cx: engine
+      google_api_key: dummy_key
+      google_cx: ${{google_cx}}
       base_url: http://{}/customsearch/v1
       browse: {{ only: [nowhere.example] }}
 agents:
@@ -81,6 +81,7 @@ collect: {{ output: out.jsonl, max_in_flight: 1 }}
         site.address
     );
     folder.write("config.yaml", &yaml);
+    folder.write("env.yaml", "google_cx: engine\n");
     folder.run(&["collect", "--config", "config.yaml"]).exits_with(0);
     let arguments = ["verify", "--config", "config.yaml", "--tasks", "tasks.jsonl"];
     let files = ["--rollouts", recording.to_str().unwrap(), "--output", "scored.jsonl"];

@@ -99,9 +99,10 @@ fn keys_show_in_no_log_error_record_or_configuration() {
 
 #[tokio::test]
 async fn keys_show_in_no_metric_and_in_no_failure_of_a_rollout() {
-    let text =
-        config(&parrot()).replace("${env:TEAM_TOKEN}", TEAM).replace("${policy_api_key}", KEY);
-    let config = Loader::new().text("secrets", &text).load().unwrap();
+    let secrets = [("TEAM_TOKEN", TEAM), ("REHEARSAL__POLICY_API_KEY", KEY)];
+    let secrets = secrets.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let loader = Loader::new().text("secrets", &config(&parrot())).environment(secrets.into_iter());
+    let config = loader.load().unwrap();
     assert_hidden("the configuration", &format!("{config:?}"));
     let runtime = Runtime::start(config, &rehearsal::kinds()).await.unwrap();
     let row = std::fs::read_to_string("environments/data/simple_weather/example.jsonl").unwrap();

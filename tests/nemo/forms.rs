@@ -181,7 +181,7 @@ fn interpolation_knows_the_forms_of_omegaconf() {
 host: h
 which: host
 port: ${oc.env:PORT,9000}
-nested: { list: [a, b], deep: { key: '${.other}', other: '${..list[1]}' } }
+nested: { list: [a, b], deep: { this: '${.other}', other: '${..list[1]}' } }
 judge:
   responses_api_models:
     openai_model:
@@ -195,7 +195,7 @@ judge:
         absent: ${oc.select:nested.nothing}
         decoded: \"${oc.decode:'[1, {a: b}]'}\"
         created: ${oc.create:[1,2]}
-        keys: ${oc.dict.keys:nested}
+        names: ${oc.dict.keys:nested}
         values: ${oc.dict.values:nested.deep}
         renamed: ${oc.deprecated:nested.list}
         quoted: ${oc.env:NOTHING,\"a, b\"}
@@ -216,7 +216,7 @@ judge:
             "base_url": "http://h:8123/v1", "api_key": "sk-of-the-policy", "model": "judge-1.10",
             "extra_body": {
                 "relative": "http://h:8123/v1", "selected": 7, "absent": null, "decoded": [1, { "a": "b" }],
-                "created": [1, 2], "keys": ["deep", "list"], "values": ["b", "b"],
+                "created": [1, 2], "names": ["deep", "list"], "values": ["b", "b"],
                 "renamed": ["a", "b"], "quoted": "a, b", "literal": "${not}", "element": "a",
                 "maybe": null,
             },

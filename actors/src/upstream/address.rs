@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use framework::config::Secret;
+use framework::config::{Secret, holds_url_credentials};
 use framework::wiring::BuildError;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -151,7 +151,8 @@ fn endpoint_url(base_url: &str, path: &str) -> Result<Url, BuildError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong(&"it is neither http nor https"));
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || holds_url_credentials(base_url) {
         return Err(wrong(&"it holds credentials, which belong into `settings.api_key`"));
     }
     let below = format!("{}/{path}", url.path().trim_end_matches('/'));
@@ -201,6 +202,8 @@ mod tests {
             ("localhost:8000/v1", "neither http nor https"),
             ("", "relative URL without a base"),
             ("http://user:hunter2@a/v1", "credentials"),
+            ("http://none@a/v1", "credentials"),
+            ("https://a/v1?alt=sse&key=hunter2", "credentials"),
         ] {
             let error = endpoint_url(base, "responses").unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");

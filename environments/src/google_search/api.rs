@@ -8,7 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use framework::config::{ByteSize, Secret, TimeSpan};
+use framework::config::{ByteSize, Secret, TimeSpan, holds_url_credentials};
 use framework::endpoint::{BreakerConfig, BudgetConfig, Endpoint};
 use framework::environment::python::Json;
 use framework::metrics::WebMetrics;
@@ -307,7 +307,8 @@ pub(crate) fn base_url(text: &str) -> Result<Url, BuildError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong(&"it is neither http nor https"));
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || holds_url_credentials(text) {
         return Err(wrong(&"it holds credentials, which would be shown"));
     }
     Ok(url)

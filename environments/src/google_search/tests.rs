@@ -195,6 +195,7 @@ fn settings_that_make_no_sense_say_what_to_do() {
         (json!({ "backend": "searxng" }), "`settings.base_url` is missing"),
         (json!({ "backend": "searxng", "base_url": "ftp://a" }), "neither http nor https"),
         (json!({ "backend": "searxng", "base_url": "http://u:p@a" }), "holds credentials"),
+        (json!({ "backend": "searxng", "base_url": "http://a/?api_key=k" }), "holds credentials"),
         (json!({ "backend": "bing" }), "unknown variant `bing`"),
         (json!({ "browse": { "deny": ["http://a"] } }), "neither a host"),
         (json!({ "local": { "folder": "/nowhere" } }), "`/nowhere`: No such file"),

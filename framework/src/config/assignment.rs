@@ -4,7 +4,7 @@ use super::{
     key_path::KeyPath,
     layers::{Form, KeyCase, read_outside_value},
     problem::{Fault, Origin, Problem},
-    tree::Node,
+    tree::{Exposure, Node},
 };
 
 /// What environment variables of the configuration begin with, and what separates their keys.
@@ -31,7 +31,8 @@ pub(super) fn of_variable(name: &str, text: &str) -> Option<Result<Assignment, V
         let fault = Fault::MalformedPath { text: name.to_owned() };
         return Some(Err(vec![Problem::new(Some(origin), KeyPath::root(), fault)]));
     }
-    let value = read_outside_value(text, Form::Variable, &origin);
+    let mut value = read_outside_value(text, Form::Variable, &origin);
+    value.expose(Exposure::Private);
     Some(Ok(Assignment { path, value, case: KeyCase::Ignored }))
 }
 

@@ -304,6 +304,7 @@ mod tests {
         fs::write(directory.path().join("a.jsonl"), "").unwrap();
         fs::create_dir(directory.path().join("out")).unwrap();
         fs::write(directory.path().join("out/file"), "").unwrap();
+        fs::write(directory.path().join("env.yaml"), "api_key: sk-verysecret").unwrap();
         let loader = Loader::new().text("a.yaml", yaml).working_directory(directory.path());
         let warnings = loader.load().unwrap().check(&kinds())?;
         Ok(warnings.iter().map(Warning::to_string).collect())
@@ -437,8 +438,8 @@ collect: { output: o }";
 
     #[test]
     fn no_problem_of_meaning_shows_a_secret() {
-        let yaml = "api_key: sk-verysecret\nmodels: { m: { kind: '${api_key}' } }\n";
-        assert_eq!(problems(yaml), ["a.yaml:2: `models.m.kind`: unknown kind `***`"]);
+        let yaml = "models: { m: { kind: '${api_key}' } }\n";
+        assert_eq!(problems(yaml), ["a.yaml:1: `models.m.kind`: unknown kind `***`"]);
     }
 
     #[test]

@@ -20,13 +20,14 @@ use std::{
 use super::{
     key_path::KeyPath,
     problem::{Fault, Problem, nearest},
-    tree::{Node, Secrecy, Value},
+    tree::{Exposure, Node, Secrecy, Value},
 };
 
 mod functions;
 mod syntax;
 
-use syntax::{Part, split, split_outside_references};
+use syntax::split_outside_references;
+pub(super) use syntax::{Part, default_of, split};
 
 /// A configuration may have this many interpolations, those within interpolated values counted each time.
 const COUNT_MAX: usize = 10_000;
@@ -115,6 +116,9 @@ impl Resolver<'_> {
             }
         };
         resolved.mark_secrets(site.secrecy);
+        if site.exposure != Exposure::Shared {
+            resolved.expose(site.exposure);
+        }
         resolved.origin = site.origin.clone();
         resolved
     }
@@ -140,7 +144,7 @@ impl Resolver<'_> {
             };
         }
         let mut whole = String::new();
-        let mut secrecy = Secrecy::Open;
+        let (mut secrecy, mut exposure) = (Secrecy::Open, Exposure::Shared);
         for part in parts {
             match part {
                 Part::Literal(text) => whole.push_str(&self.literal(text)),
@@ -148,14 +152,18 @@ impl Resolver<'_> {
                     Some(left) => whole.push_str(&left),
                     None => {
                         let node = self.reference(reference, site)?;
-                        whole.push_str(&embedded_text(&node, reference)?);
+                        let text = embedded_text(&node, reference)?;
                         secrecy = secrecy.and(node.secrecy);
+                        if !text.is_empty() {
+                            exposure = exposure.and(node.exposure);
+                        }
+                        whole.push_str(&text);
                     }
                 },
             }
         }
         let mut node = Node::new(Value::Text(whole), None);
-        node.secrecy = secrecy;
+        (node.secrecy, node.exposure) = (secrecy, exposure);
         Ok(node)
     }
 

@@ -238,17 +238,10 @@ impl Source for Layer {
 /// What the `config` crate's values cannot carry.
 #[derive(Default)]
 struct Ledger {
-    /// By the number that stands as the origin of a merged value.
-    notes: Vec<Note>,
+    /// By the number that stands as the origin of a merged value; nulls with what is known about it.
+    notes: Vec<Node>,
     /// The first layer that wrote each map; merged maps have no origin of their own.
     maps: BTreeMap<KeyPath, Origin>,
-}
-
-#[derive(Clone)]
-struct Note {
-    origin: Option<Origin>,
-    secrecy: Secrecy,
-    text: Option<String>,
 }
 
 impl Ledger {
@@ -274,8 +267,9 @@ impl Ledger {
             }
         };
         let number = self.notes.len().to_string();
-        let (origin, text) = (node.origin.clone(), node.text.clone());
-        self.notes.push(Note { origin, secrecy: node.secrecy, text });
+        let (secrecy, exposure) = (node.secrecy, node.exposure);
+        let known = Node::new(Value::Null, node.origin.clone());
+        self.notes.push(Node { secrecy, exposure, text: node.text.clone(), ..known });
         ::config::Value::new(Some(&number), kind)
     }
 
@@ -284,8 +278,7 @@ impl Ledger {
             .origin()
             .and_then(|number| self.notes.get(number.parse::<usize>().ok()?))
             .cloned();
-        let unknown = Note { origin: None, secrecy: Secrecy::Open, text: None };
-        let Note { origin, secrecy, text } = note.unwrap_or(unknown);
+        let note = note.unwrap_or_else(|| Node::new(Value::Null, None));
         let value = match value.kind {
             ValueKind::Nil => Value::Null,
             ValueKind::Boolean(value) => Value::Boolean(value),
@@ -307,8 +300,8 @@ impl Ledger {
                 Value::Map(entries.into_iter().map(decode).collect())
             }
         };
-        let origin = origin.or_else(|| self.maps.get(path).cloned());
-        Node { value, origin, secrecy, text }
+        let origin = note.origin.clone().or_else(|| self.maps.get(path).cloned());
+        Node { value, origin, ..note }
     }
 }
 

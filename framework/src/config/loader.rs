@@ -11,19 +11,20 @@ use std::{
 use super::{
     Config,
     assignment::{self, Assignment},
+    exposure::disclosures,
     interpolation::{Leave, Variables, interpolate},
     key_path::KeyPath,
     layers::Layers,
     nemo::{self, Override, Vocabulary},
     problem::{Fault, Oddity, Origin, Problem, Problems, Warning},
     schema::{SECTIONS, Sections},
-    secret, strict,
-    tree::{Node, Secrecy, Value},
+    strict,
+    tree::{Exposure, Node, Value},
     yaml,
 };
 use crate::kinds::Kinds;
 
-/// The file of secrets in the working directory.
+/// The file of secrets in the working directory. A file of that name is one wherever it is.
 const SECRETS_FILE: &str = "env.yaml";
 
 /// Gathers layers; later ones win.
@@ -71,13 +72,14 @@ impl Loader {
         Self::default()
     }
 
-    /// Adds a YAML file; a relative path starts at the working directory.
+    /// Adds a YAML file; a relative path starts at the working directory. Unless it is called `env.yaml`, no
+    /// secret may be written out in it.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.documents.push(Document::File(path.into()));
         self
     }
 
-    /// Adds a YAML text, which problems call `name`.
+    /// Adds a YAML text, which problems call `name`. No secret may be written out in it.
     pub fn text(mut self, name: impl Into<String>, yaml: &str) -> Self {
         self.documents.push(Document::Text { name: name.into(), yaml: yaml.to_owned() });
         self
@@ -90,12 +92,26 @@ impl Loader {
     }
 
     /// Adds environment variables: `REHEARSAL__A__B` is a layer, all of them are there for `${env:…}`.
+    ///
+    /// They need not be those of the process, and may come by and by. So a program gives what it fetched from
+    /// a vault:
+    ///
+    /// ```
+    /// # use framework::config::Loader;
+    /// # let fetched = String::from("sk-of-the-vault");
+    /// let yaml = "models: { policy: { kind: openai, settings: { api_key: '${env:POLICY_KEY}' } } }";
+    /// let loader = Loader::new().text("mine", yaml).environment(std::env::vars());
+    /// let key = ("POLICY_KEY".to_owned(), fetched);
+    /// let config = loader.environment(std::iter::once(key)).load()?;
+    /// # Ok::<(), framework::config::Problems>(())
+    /// ```
     pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
         self.variables.extend(variables);
         self
     }
 
-    /// Adds an assignment such as `collect.repeats=4`, as `--set` takes it.
+    /// Adds an assignment such as `collect.repeats=4`, as `--set` takes it. No secret may be written out in
+    /// it, nor in an override: on a command line others read it.
     pub fn set(mut self, assignment: impl Into<String>) -> Self {
         self.assignments.push(assignment.into());
         self
@@ -118,8 +134,8 @@ impl Loader {
     /// # Errors
     /// All problems of all layers; problems of types only if every layer could be parsed.
     pub fn load(self) -> Result<Config, Problems> {
-        let stack = self.stack()?;
-        self.read(&stack.layers.tree(), (stack.warnings, stack.notes))
+        let Stack { layers, disclosed, warnings, notes, .. } = self.stack()?;
+        self.read(&layers.tree(), disclosed, (warnings, notes))
     }
 
     /// Merges the layers and prints what they come to, before interpolation: the translation, if they are a
@@ -128,7 +144,12 @@ impl Loader {
     /// # Errors
     /// All problems of all layers.
     pub fn translate(self) -> Result<Translation, Problems> {
-        let Stack { layers, warnings, notes, .. } = self.stack()?;
+        let Stack { layers, disclosed, mut warnings, notes, .. } = self.stack()?;
+        warnings.extend(disclosed.into_iter().map(|Problem { origin, path, .. }| Warning {
+            origin,
+            path,
+            oddity: Oddity::LiteralSecret,
+        }));
         let yaml = nemo::print(layers.tree(), SECRETS_FILE, &warnings, &notes);
         Ok(Translation { yaml, warnings, notes })
     }
@@ -140,13 +161,18 @@ impl Loader {
         let secrets = self.secrets_layer().and_then(|layer| stack.taken(layer));
         let assignments = self.assignments(&mut stack);
         let overrides = self.overrides.iter().map(|text| Override::parse(text));
-        let overrides = overrides.filter_map(|it| stack.taken(it)).collect();
+        let mut overrides: Vec<_> = overrides.filter_map(|it| stack.taken(it)).collect();
+        stack.disclosed.extend(overrides.iter_mut().flat_map(Override::disclosures));
         let all = self.translated(&mut stack, (layers, secrets, assignments, overrides));
         let (layers, secrets, assignments, overrides) = all;
         layers.into_iter().chain(secrets).for_each(|layer| stack.add(layer));
         assignments.into_iter().for_each(|assignment| stack.assign(assignment));
         stack.problems.extend(nemo::apply(&overrides, &mut stack.layers));
-        if stack.problems.is_empty() { Ok(stack) } else { Err(Problems(stack.problems)) }
+        if stack.problems.is_empty() {
+            return Ok(stack);
+        }
+        stack.problems.extend(stack.disclosed);
+        Err(Problems(stack.problems))
     }
 
     /// Translates what is a configuration of NeMo Gym's; what is left lies over it.
@@ -176,20 +202,22 @@ impl Loader {
         };
         let reading = nemo::read(request);
         let Some(reading) = stack.taken(reading) else { return Parts::default() };
+        stack.disclosed.extend(reading.disclosed);
         stack.warnings.extend(reading.warnings);
         stack.notes.extend(reading.notes);
-        let warnings = Vec::new();
-        stack.add(Layer { name: String::new(), file: None, root: reading.tree, warnings });
+        let (disclosed, warnings) = (Vec::new(), Vec::new());
+        let name = String::new();
+        stack.add(Layer { name, file: None, root: reading.tree, disclosed, warnings });
         (reading.layers, None, reading.assignments, reading.overrides)
     }
 
     fn layer(&self, document: &Document) -> Result<Layer, Vec<Problem>> {
         match document {
-            Document::Text { name, yaml } => Layer::parse(name, None, yaml),
+            Document::Text { name, yaml } => Layer::parse(name, None, yaml, Exposure::Shared),
             Document::File(path) => {
                 let name = path.display().to_string();
                 match fs::read_to_string(self.located(path)) {
-                    Ok(yaml) => Layer::parse(&name, Some(path.clone()), &yaml),
+                    Ok(yaml) => Layer::of_file(&name, path.clone(), &yaml),
                     Err(error) => Err(vec![unreadable(&name, &error)]),
                 }
             }
@@ -198,7 +226,7 @@ impl Loader {
 
     fn secrets_layer(&self) -> Option<Result<Layer, Vec<Problem>>> {
         match fs::read_to_string(self.directory.as_ref()?.join(SECRETS_FILE)) {
-            Ok(yaml) => Some(Layer::parse(SECRETS_FILE, None, &yaml)),
+            Ok(yaml) => Some(Layer::parse(SECRETS_FILE, None, &yaml, Exposure::Private)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some(Err(vec![unreadable(SECRETS_FILE, &error)])),
         }
@@ -208,7 +236,12 @@ impl Loader {
         let variables = self.variables.iter();
         let of_variables = variables.filter_map(|(name, text)| assignment::of_variable(name, text));
         let of_arguments = self.assignments.iter().map(|text| assignment::of_argument(text));
-        of_variables.chain(of_arguments).filter_map(|it| stack.taken(it)).collect()
+        let assignments = of_variables.chain(of_arguments);
+        let mut assignments: Vec<_> = assignments.filter_map(|it| stack.taken(it)).collect();
+        for Assignment { path, value, .. } in &mut assignments {
+            stack.disclosed.extend(disclosures(value, path, &Fault::LiteralSecret));
+        }
+        assignments
     }
 
     fn located(&self, path: &Path) -> PathBuf {
@@ -218,8 +251,15 @@ impl Loader {
         }
     }
 
-    fn read(self, tree: &Node, odd: (Vec<Warning>, Vec<Warning>)) -> Result<Config, Problems> {
-        let (resolved, mut problems) = interpolate(tree, &self.variables, Leave::Nothing);
+    fn read(
+        self,
+        tree: &Node,
+        mut problems: Vec<Problem>,
+        odd: (Vec<Warning>, Vec<Warning>),
+    ) -> Result<Config, Problems> {
+        let (mut resolved, found) = interpolate(tree, &self.variables, Leave::Nothing);
+        problems.extend(found);
+        problems.extend(disclosures(&mut resolved, &KeyPath::root(), &Fault::DisclosedReference));
         let (sections, variables) = split_variables(resolved, tree);
         match strict::read::<Sections>(&sections, &KeyPath::root()) {
             Ok(typed) if problems.is_empty() => {
@@ -242,12 +282,15 @@ type Parts = (Vec<Layer>, Option<Layer>, Vec<Assignment>, Vec<Override>);
 struct Stack {
     layers: Layers,
     problems: Vec<Problem>,
+    /// The secrets that are written out.
+    disclosed: Vec<Problem>,
     warnings: Vec<Warning>,
     notes: Vec<Warning>,
 }
 
 impl Stack {
     fn add(&mut self, layer: Layer) {
+        self.disclosed.extend(layer.disclosed);
         self.warnings.extend(layer.warnings);
         if let Err(error) = self.layers.add(&layer.root) {
             let origin = Origin { layer: layer.name.into(), line: None };
@@ -279,52 +322,31 @@ pub(super) struct Layer {
     pub file: Option<PathBuf>,
     /// The map at the top.
     pub root: Node,
+    /// The secrets that are written out in it.
+    pub disclosed: Vec<Problem>,
     /// What is odd about it.
     pub warnings: Vec<Warning>,
 }
 
 impl Layer {
-    /// Parses a text. One that comes from a file is one for everyone to see.
-    pub(super) fn parse(
+    /// Parses a file, which is for everyone to see unless its name says otherwise.
+    pub(super) fn of_file(name: &str, file: PathBuf, text: &str) -> Result<Self, Vec<Problem>> {
+        let is_secret = file.file_name().is_some_and(|name| name == SECRETS_FILE);
+        let exposure = if is_secret { Exposure::Private } else { Exposure::Shared };
+        Self::parse(name, Some(file), text, exposure)
+    }
+
+    /// Parses a text.
+    fn parse(
         name: &str,
         file: Option<PathBuf>,
         text: &str,
+        exposure: Exposure,
     ) -> Result<Self, Vec<Problem>> {
-        let yaml::Document { root, mut warnings } = yaml::parse(name, text)?;
-        if file.is_some() {
-            literal_secrets(&root, &KeyPath::root(), Secrecy::Open, &mut warnings);
-        }
-        Ok(Self { name: name.to_owned(), file, root, warnings })
-    }
-}
-
-/// Warns of keys, tokens and passwords that are written out. Headers are secret only by their own names.
-fn literal_secrets(node: &Node, path: &KeyPath, secrecy: Secrecy, warnings: &mut Vec<Warning>) {
-    match (&node.value, secrecy) {
-        (Value::Map(entries), _) => {
-            for (key, child) in entries {
-                let secrecy = match secret::holds_headers(key) {
-                    true => Secrecy::Open,
-                    false => Secrecy::of_name(key),
-                };
-                literal_secrets(child, &path.child(key), secrecy, warnings);
-            }
-        }
-        (Value::List(items), _) => {
-            for (index, item) in items.iter().enumerate() {
-                literal_secrets(item, &path.child(index), secrecy, warnings);
-            }
-        }
-        (Value::Text(text), Secrecy::Secret) if !text.is_empty() && !text.contains("${") => {
-            let (origin, path) = (node.origin.clone(), path.clone());
-            warnings.push(Warning { origin, path, oddity: Oddity::LiteralSecret });
-        }
-        (Value::Integer(_) | Value::Float(_), Secrecy::Secret) => {
-            let (origin, path) = (node.origin.clone(), path.clone());
-            warnings.push(Warning { origin, path, oddity: Oddity::LiteralSecret });
-        }
-        (Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_), _) => {}
-        (Value::Text(_) | Value::Broken, _) => {}
+        let yaml::Document { mut root, warnings } = yaml::parse(name, text)?;
+        root.expose(exposure);
+        let disclosed = disclosures(&mut root, &KeyPath::root(), &Fault::LiteralSecret);
+        Ok(Self { name: name.to_owned(), file, root, disclosed, warnings })
     }
 }
 

@@ -112,10 +112,10 @@ impl Mask {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Loader;
+    use crate::config::{Config, Loader};
 
     const YAML: &str = "\
-policy_api_key: sk-verysecret
+policy_api_key: ${env:KEY}
 policy_model_name: small
 models:
   policy:
@@ -126,7 +126,7 @@ models:
       labels: { X-Custom: 'Bearer ${policy_api_key}', X-Literal: '\\${not}' }
       max_output_tokens: 100
       tokenizer: t
-      passwords: [one, 2, null]
+      passwords: ['${env:KEY}', '${env:PIN}', null]
       note: contains sk-verysecret literally
       truth: 'yes'
 environments:
@@ -203,9 +203,16 @@ telemetry:
   prometheus: ~
 ";
 
+    fn load(yaml: &str) -> Config {
+        let variables = [("KEY", "sk-verysecret"), ("PIN", "2718")];
+        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let loader = Loader::new().text("a.yaml", yaml).environment(variables.into_iter());
+        loader.load().unwrap()
+    }
+
     #[test]
     fn everything_is_printed_but_secrets() {
-        let config = Loader::new().text("a.yaml", YAML).load().unwrap();
+        let config = load(YAML);
         assert_eq!(config.to_masked_yaml(), PRINTED);
     }
 
@@ -217,8 +224,15 @@ telemetry:
 
     #[test]
     fn a_secret_outside_of_the_settings_is_masked_too() {
-        let yaml = "hf_token: abc\nmodels: { m: { kind: 'x${hf_token}' } }\n";
-        let printed = Loader::new().text("a.yaml", yaml).load().unwrap().to_masked_yaml();
-        assert!(printed.contains("kind: \"***\"") && !printed.contains("abc"), "{printed}");
+        let yaml = "hf_token: ${env:KEY}\nmodels: { m: { kind: 'x${hf_token}' } }\n";
+        let printed = load(yaml).to_masked_yaml();
+        assert!(printed.contains("kind: \"***\"") && !printed.contains("sk-"), "{printed}");
+    }
+
+    #[test]
+    fn a_url_with_credentials_is_masked_under_any_name() {
+        let yaml = "place: 'https://me:${env:PIN}@h/v1'\nsite: 'https://h/?a=1&key=${env:PIN}'\n";
+        let printed = load(yaml).to_masked_yaml();
+        assert!(printed.starts_with("place: \"***\"\nsite: \"***\"\n"), "{printed}");
     }
 }

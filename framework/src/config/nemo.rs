@@ -73,6 +73,8 @@ pub(super) struct Reading {
     pub layers: Vec<Layer>,
     pub assignments: Vec<Assignment>,
     pub overrides: Vec<Override>,
+    /// The secrets that are written out.
+    pub disclosed: Vec<Problem>,
     pub warnings: Vec<Warning>,
     pub notes: Vec<Warning>,
 }
@@ -148,15 +150,20 @@ pub(super) fn read(request: Request<'_>) -> Result<Reading, Vec<Problem>> {
         includes.add_paths(paths.clone());
     }
 
-    let translated = translated(&mut includes, &above, variables, vocabulary)?;
-    let Translated { tree, mut warnings, notes } = translated;
-    let mut layers = includes.layers;
+    let translated = translated(&mut includes, &above, variables, vocabulary);
+    let (mut layers, mut disclosed) = (includes.layers, Vec::new());
     layers.extend(above.secrets);
+    layers.iter_mut().for_each(|layer| disclosed.append(&mut layer.disclosed));
+    let Translated { tree, mut warnings, notes } = match translated {
+        Ok(translated) => translated,
+        Err(problems) => return Err(problems.into_iter().chain(disclosed).collect()),
+    };
     layers.iter_mut().for_each(|layer| {
         layer.root = sections(&layer.root);
         warnings.append(&mut layer.warnings);
     });
-    Ok(Reading { tree, layers, assignments: ours, overrides: our_overrides, warnings, notes })
+    let (assignments, overrides) = (ours, our_overrides);
+    Ok(Reading { tree, layers, assignments, overrides, disclosed, warnings, notes })
 }
 
 /// Merges everything, resolves it and translates it.

@@ -120,6 +120,12 @@ pub enum Fault {
     /// As `Refused`, where the words might contain a secret.
     #[error("invalid value (not shown, since it holds a secret)")]
     RefusedSecret,
+    /// A secret where others read it: in a file, in a program's text or on a command line.
+    #[error("a secret is written out where others can read it")]
+    LiteralSecret,
+    /// A secret that is made of what is written out there under a name that tells of no secret.
+    #[error("a secret that refers to what is written out where others can read it")]
+    DisclosedReference,
     /// A text that is none of the possible ones.
     #[error("unknown value `{value}`{}", suggestion(nearest))]
     UnknownValue { value: String, nearest: Option<String>, known: Vec<String> },
@@ -159,6 +165,7 @@ const MANDATORY: &str =
     "give it on the command line, `+key.path=value`, or under the same keys in `env.yaml`";
 const PLACES: &str = "relative paths start at the working directory, a folder of `NEMO_GYM_EXTRA_ROOTS`, or a folder above the file that names them";
 const ALMOST_SERVERS: &str = "`+error_on_almost_servers=false` goes on without what is wrong";
+const SECRETS: &str = "write `${env:NAME}` and set that variable, or write `${name}`, and `name: …` into `env.yaml` in the working directory, which is not shared; where no key is asked for, leave it out or write `EMPTY`";
 const RESOLVERS: &str = "resolvers are `env`, `oc.env`, `oc.select`, `oc.decode`, `oc.create`, `oc.deprecated`, `oc.dict.keys`, `oc.dict.values`";
 
 impl Fault {
@@ -219,6 +226,7 @@ impl Fault {
             | Self::BelowScalar { .. }
             | Self::AmbiguousCase { .. } => None,
             Self::NotText { .. } | Self::Cycle { .. } | Self::TooManyInterpolations { .. } => None,
+            Self::LiteralSecret | Self::DisclosedReference => Some(SECRETS.to_owned()),
             Self::UnknownKey { .. } | Self::UnknownValue { .. } | Self::MissingKey => None,
             Self::Refused { .. } | Self::RefusedSecret | Self::UnknownSource { .. } => None,
             Self::NotAnOverride { .. } | Self::NothingToOverride { .. } | Self::AddedTwice => {
@@ -329,9 +337,9 @@ pub enum Oddity {
     /// A dataset that does not exist, and that this run does not read.
     #[error("there is no file `{path}`{}; this run does not read it", had_from(from))]
     MissingFile { path: String, from: Option<String> },
-    /// A secret in a file that is for everyone to see.
+    /// A secret where others read it, in what is only translated; to load it is refused.
     #[error(
-        "a secret is written into the file; write `${{env:NAME}}` or `${{name}}`, and `name: …` into `env.yaml`, which is not shared"
+        "a secret is written out where others can read it; the translation refers to `env.yaml` instead"
     )]
     LiteralSecret,
     /// Something in a NeMo Gym configuration that means nothing here; it is left out.

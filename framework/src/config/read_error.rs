@@ -36,6 +36,7 @@ pub(super) enum ValueCause {
     WrongType { expected: String, found: String },
     UnknownVariant { value: String, known: Vec<String> },
     Refused { reason: String },
+    Disclosed,
 }
 
 impl ReadError {
@@ -57,6 +58,7 @@ impl ValueCause {
     pub(super) fn into_fault(self, node: Option<&Node>) -> Fault {
         let secret = node.filter(|node| node.holds_secret());
         match (self, secret) {
+            (Self::Disclosed, _) => Fault::LiteralSecret,
             (Self::WrongType { expected, found: _ }, Some(node)) => {
                 Fault::WrongType { expected, found: node.description() }
             }

@@ -8,7 +8,12 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::Value as Json;
 
-use super::{key_path::KeyPath, problem::Problem, strict, tree::Node};
+use super::{
+    key_path::KeyPath,
+    problem::Problem,
+    strict,
+    tree::{Exposure, Node},
+};
 
 /// What a kind owns of a component's configuration, secrets in clear inside and masked when printed.
 #[derive(Clone, PartialEq)]
@@ -48,9 +53,12 @@ impl Default for Settings {
     }
 }
 
+/// What a program gives, secrets too: a key that it fetched from a vault.
 impl From<Json> for Settings {
     fn from(value: Json) -> Self {
-        Self { node: value.into(), ..Self::default() }
+        let mut node = Node::from(value);
+        node.expose(Exposure::Private);
+        Self { node, ..Self::default() }
     }
 }
 
@@ -117,8 +125,9 @@ mod tests {
         let indented =
             yaml.lines().fold(String::new(), |text, line| format!("{text}      {line}\n"));
         let yaml = format!("models:\n  policy:\n    kind: openai\n    settings:\n{indented}");
-        let config = Loader::new().text("a.yaml", &yaml).load().unwrap();
-        config.models["policy"].settings.clone()
+        let key = ("KEY".to_owned(), "sk-123".to_owned());
+        let loader = Loader::new().text("a.yaml", &yaml).environment([key].into_iter());
+        loader.load().unwrap().models["policy"].settings.clone()
     }
 
     fn problems<T: DeserializeOwned + std::fmt::Debug>(yaml: &str) -> Vec<String> {
@@ -133,7 +142,7 @@ base_url: http://h
 retries: 3
 labels: { x: y }
 wait: 10s
-api_key: sk-123
+api_key: ${env:KEY}
 backoff: { exponential: { first: 1s, factor: 2 } }
 bounds: [0, 1.5]
 listen: 127.0.0.1:80";
@@ -149,6 +158,18 @@ listen: 127.0.0.1:80";
             listen: Some("127.0.0.1:80".parse().unwrap()),
         };
         assert_eq!(client, expected);
+    }
+
+    #[test]
+    fn what_is_read_as_a_secret_is_not_written_out_whatever_its_key_is_called() {
+        type Pairs = BTreeMap<String, Secret>;
+        assert!(settings("{ pin: '${env:KEY}', code: none }").parse::<Pairs>().is_ok());
+        let expected = "a.yaml:5: `….pin`: a secret is written out where others can read it";
+        assert_eq!(problems::<Pairs>("{ pin: sk-1, code: none }"), [expected]);
+        let headers = "headers: { x-title: mine }";
+        assert!(settings(headers).parse::<BTreeMap<String, Pairs>>().is_ok());
+        let given = Settings::from(serde_json::json!({ "pin": "from a vault" }));
+        assert_eq!(given.parse::<Pairs>().unwrap()["pin"].expose(), "from a vault");
     }
 
     #[test]
@@ -169,7 +190,7 @@ base_ulr: http://h
 retries: 0
 labels: { x: 1, y: ok, z: [] }
 wait: soon
-api_key: [1]
+api_key: [null]
 backoff: { exponential: { frist: 1s, factor: fast } }
 bounds: [low, 1, 2]
 listen: here";
@@ -260,7 +281,7 @@ listen: here";
 
     #[test]
     fn settings_are_masked_wherever_they_are_printed() {
-        let settings = settings("api_key: sk-123\nmodel: m");
+        let settings = settings("api_key: '${env:KEY}'\nmodel: m");
         assert_eq!(format!("{settings:?}"), r#"{"api_key":"***","model":"m"}"#);
         assert_eq!(serde_json::to_string(&settings).unwrap(), r#"{"api_key":"***","model":"m"}"#);
         assert_eq!(settings.to_json()["api_key"], "sk-123");

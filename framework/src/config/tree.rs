@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     key_path::KeyPath,
     problem::Origin,
-    secret::{MASK, is_secret_name},
+    secret::{MASK, holds_url_credentials, is_secret_name},
 };
 
 /// One value with what is known about it.
@@ -19,6 +19,8 @@ pub(super) struct Node {
     pub origin: Option<Origin>,
     /// Whether it may be shown.
     pub secrecy: Secrecy,
+    /// Who can read where it was written.
+    pub exposure: Exposure,
     /// The exact text, of a value that came as text from outside of YAML.
     ///
     /// Such a value is read as a YAML scalar, and as this text where a string is needed.
@@ -48,6 +50,29 @@ pub(super) enum Secrecy {
     Secret,
 }
 
+/// Who can read what a value is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Exposure {
+    /// Others: it stands in a file, in a program's text or on a command line.
+    #[default]
+    Shared,
+    /// Whoever starts the process: it comes from the environment or from the secrets file.
+    Private,
+    /// Others, and a problem says so already.
+    Reported,
+}
+
+impl Exposure {
+    /// What is made of two values shows no more than the one that shows less.
+    pub(super) fn and(self, other: Exposure) -> Exposure {
+        match (self, other) {
+            (Self::Private, _) | (_, Self::Private) => Self::Private,
+            (Self::Reported, _) | (_, Self::Reported) => Self::Reported,
+            (Self::Shared, Self::Shared) => Self::Shared,
+        }
+    }
+}
+
 impl Secrecy {
     /// What is made of two values is secret if either of them is.
     pub(super) fn and(self, other: Secrecy) -> Secrecy {
@@ -66,7 +91,7 @@ impl Secrecy {
 impl Node {
     /// Creates an open value that was written at `origin`.
     pub(super) fn new(value: Value, origin: Option<Origin>) -> Self {
-        Self { value, origin, secrecy: Secrecy::Open, text: None }
+        Self { value, origin, secrecy: Secrecy::Open, exposure: Exposure::Shared, text: None }
     }
 
     /// Creates an empty map.
@@ -182,7 +207,18 @@ impl Node {
         self.secrecy == Secrecy::Secret || self.children().any(Node::holds_secret)
     }
 
-    /// Marks everything under secretly named keys as secret.
+    /// Says of a value and all in it who can read it.
+    pub(super) fn expose(&mut self, exposure: Exposure) {
+        self.exposure = exposure;
+        match &mut self.value {
+            Value::Map(entries) => entries.values_mut().for_each(|child| child.expose(exposure)),
+            Value::List(items) => items.iter_mut().for_each(|item| item.expose(exposure)),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {}
+            Value::Text(_) | Value::Broken => {}
+        }
+    }
+
+    /// Marks everything under secretly named keys as secret, and URLs with credentials.
     pub(super) fn mark_secrets(&mut self, inherited: Secrecy) {
         self.secrecy = self.secrecy.and(inherited);
         match &mut self.value {
@@ -192,6 +228,7 @@ impl Node {
                 }
             }
             Value::List(items) => items.iter_mut().for_each(|item| item.mark_secrets(inherited)),
+            Value::Text(text) if holds_url_credentials(text) => self.secrecy = Secrecy::Secret,
             Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {}
             Value::Text(_) | Value::Broken => {}
         }

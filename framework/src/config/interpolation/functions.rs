@@ -15,7 +15,7 @@ use super::{
         nemo::read_value,
         problem::Fault,
         scalar::read_outside_text,
-        tree::{Node, Secrecy, Value},
+        tree::{Exposure, Node, Secrecy, Value},
     },
     Failure, Resolver,
     syntax::{split_outside_references, unquoted},
@@ -55,7 +55,11 @@ impl Resolver<'_> {
         let (variable, secrecy) = self.name(name, site)?;
         let secrecy = secrecy.and(Secrecy::of_name(&variable));
         let mut node = match (self.variables.get(&variable), default.map(str::trim)) {
-            (Some(text), _) => read_outside_text(text),
+            (Some(text), _) => {
+                let mut node = read_outside_text(text);
+                node.expose(Exposure::Private);
+                node
+            }
             (None, Some(default)) if default.contains("${") => self.template(default, site)?,
             (None, Some(default)) => read_outside_text(unquoted(default)),
             (None, None) => return Err(Fault::UnsetVariable { variable }.into()),
@@ -85,6 +89,7 @@ impl Resolver<'_> {
         let Value::Text(text) = &node.value else { return Ok(node) };
         let mut value = read_value(text)?;
         value.mark_secrets(node.secrecy);
+        value.expose(node.exposure);
         Ok(value)
     }
 

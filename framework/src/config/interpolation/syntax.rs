@@ -3,7 +3,7 @@
 use super::super::problem::Fault;
 
 /// A piece of a text.
-pub(super) enum Part<'a> {
+pub(in super::super) enum Part<'a> {
     /// What stands as it is.
     Literal(String),
     /// What stands between `${` and `}`.
@@ -11,7 +11,7 @@ pub(super) enum Part<'a> {
 }
 
 /// Splits a text into what stands as it is and what stands between `${` and its `}`.
-pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Fault> {
+pub(in super::super) fn split(text: &str) -> Result<Vec<Part<'_>>, Fault> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -68,6 +68,17 @@ pub(super) fn split_outside_references(text: &str, separator: char) -> (&str, Op
         }
     }
     (text, None)
+}
+
+/// What a reference spells out itself: the default in `${env:VAR,default}`, the text in `${oc.decode:text}`.
+pub(in super::super) fn default_of(reference: &str) -> Option<&str> {
+    let (function, arguments) = split_outside_references(reference, ':');
+    let written = match function.trim() {
+        "env" | "oc.env" | "oc.select" => split_outside_references(arguments?, ',').1,
+        "oc.decode" | "oc.create" => arguments,
+        _ => None,
+    };
+    written.map(unquoted)
 }
 
 /// Takes the quotes off a text that stands in quotes.

@@ -247,15 +247,16 @@ fn every_layer_that_cannot_be_read_is_reported() {
 #[test]
 fn no_problem_shows_a_secret() {
     let secret = "sk-verysecret";
-    let text = format!(
-        "api_key: {secret}\n\
-             collect: {{ output: o, agent: ['Bearer ${{api_key}}'], agents: '${{api_key}}', repeats: '${{api_key}}' }}\n\
-             runtime: {{ heartbeat: '${{api_key}}' }}\n\
-             telemetry: {{ prometheus: '${{api_key}}' }}\n\
-             agents: {{ a: {{ kind: k, environment: e, model: m, datasets: [{{ name: x, path: p, type: '${{api_key}}' }}] }} }}\n"
-    );
-    let found = problems(Loader::new().text("a.yaml", &text));
-    assert_eq!(found.len(), 6, "{found:#?}");
+    let text = "\
+api_key: ${env:KEY}
+collect: { output: o, agent: ['Bearer ${api_key}'], agents: '${api_key}', repeats: '${api_key}' }
+runtime: { heartbeat: '${api_key}' }
+telemetry: { prometheus: '${api_key}' }
+agents: { a: { kind: k, environment: e, model: m, datasets: [{ name: x, path: p, type: '${api_key}' }] } }
+";
+    let loader = Loader::new().text("a.yaml", text).environment(variables([("KEY", secret)]));
+    let found = problems(loader.set(format!("models.m.settings.api_key={secret}")));
+    assert_eq!(found.len(), 8, "{found:#?}");
     assert!(found.iter().all(|line| !line.contains(secret)), "{found:#?}");
     assert!(found.contains(
         &"a.yaml:2: `collect.repeats`: expected an integer of at least 1, found a text".to_owned()

@@ -207,7 +207,7 @@ impl<'a> Includes<'a> {
             || -> Result<String, io::Error> { fs::read_to_string(self.search.opened(&found)) };
         let name = found.display().to_string();
         let layer = match read() {
-            Ok(text) => Layer::parse(&name, Some(found), &text),
+            Ok(text) => Layer::of_file(&name, found, &text),
             Err(error) => Err(vec![unreadable(&name, &error)]),
         };
         layer.map_err(|problems| self.problems.extend(problems)).ok()

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use super::{
     super::{
+        exposure::disclosures,
         key_path::KeyPath,
         layers::{KeyCase, Layers, relabel},
         problem::{Fault, Origin, Problem, nearest},
@@ -69,6 +70,12 @@ impl Override {
             value
         });
         Ok(Self { action, path, value, origin })
+    }
+
+    /// The secrets that are written out in it.
+    pub(in super::super) fn disclosures(&mut self) -> Vec<Problem> {
+        let value = self.value.as_mut();
+        value.map(|value| disclosures(value, &self.path, &Fault::LiteralSecret)).unwrap_or_default()
     }
 
     fn problem(&self, fault: Fault) -> Problem {

@@ -17,9 +17,11 @@ use serde::{
 
 use super::{
     super::{
+        exposure::is_disclosed,
         key_path::KeyPath,
         placeholder::Placeholder,
-        read_error::ReadError,
+        read_error::{ReadError, ValueCause},
+        secret::SECRET_TYPE,
         tree::{Node, Value},
     },
     Run,
@@ -215,9 +217,13 @@ impl<'a> de::Deserializer<'a> for Reader<'a, '_> {
 
     fn deserialize_newtype_struct<V: Visitor<'a>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ReadError> {
+        let is_hole = self.placeholder().is_some();
+        if name == SECRET_TYPE && !is_hole && is_disclosed(self.node, &self.path) {
+            return Err(ReadError::from(ValueCause::Disclosed).at(&self.path));
+        }
         visitor.visit_newtype_struct(self)
     }
 
