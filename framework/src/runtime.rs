@@ -67,13 +67,13 @@ pub enum RuntimeError {
     #[error(transparent)]
     Config(#[from] Problems),
     /// A component did not start.
-    #[error("{0}")]
+    #[error(transparent)]
     Start(#[from] StartFailure),
     /// The metrics endpoint did not start.
     #[error(transparent)]
     Exporter(#[from] ExporterError),
     /// The operating system refuses threads.
-    #[error("cannot start the runtime's threads: {0}")]
+    #[error("cannot start the runtime's threads")]
     Threads(#[from] std::io::Error),
 }
 

@@ -152,6 +152,22 @@ fn an_output_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_component_that_cannot_be_built_is_named_once() {
+    let folder = Folder::new();
+    folder.write("config.yaml", COUNTER);
+    folder.write("tasks.jsonl", GOOD_ROW);
+    let model = "models.policy={ kind: openai, settings: { base_url: 'http://a b/v1', model: m } }";
+    for command in [&["check", "--config", "config.yaml"][..], &COLLECT] {
+        let ended = folder.run(&[command, &["--set", model]].concat());
+        ended.exits_with(1).says(&["hint: the message names the component"]);
+        let mut lines = ended.stderr.lines();
+        let error = lines.find_map(|line| line.strip_prefix("error: ")).unwrap();
+        assert!(error.contains("child `policy/0` did not start: `settings.base_url`"), "{error}");
+        assert_eq!(error.matches("supervisor `root`").count(), 1, "{error}");
+    }
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     const SECRET: &str = "sk-1234567890abcdef";
     let folder = Folder::new();
