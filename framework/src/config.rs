@@ -29,6 +29,7 @@ mod layers;
 mod loader;
 mod masked;
 pub mod nemo;
+mod outside;
 mod placeholder;
 mod problem;
 mod quantity;

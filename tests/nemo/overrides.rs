@@ -139,3 +139,12 @@ fn overrides_reach_our_own_sections_too() {
         load(&nemo, &FILES, &["+models.policy_model.timeout=5s", "+collect={output: o.jsonl}"]);
     assert_eq!(config.models["policy_model"].timeout.duration().as_secs(), 5);
 }
+
+#[test]
+fn a_word_of_nemo_gyms_in_an_override_is_translated_too() {
+    let datasets = "++simple_weather_simple_agent.responses_api_agents.simple_agent.datasets=\
+        [{name: b, type: benchmark, jsonl_fpath: b.jsonl, prompt_config: null}]";
+    let config = load(&repository(), &FILES, &[datasets]);
+    let dataset = &config.agents["simple_weather_simple_agent"].datasets[0];
+    assert_eq!(serde_json::to_value(dataset).unwrap()["type"], "validation");
+}

@@ -1,5 +1,7 @@
 //! `config --from-nemo`: the translation as a file, with comments, without secrets.
 
+use rehearsal::framework::config::Config;
+
 use super::{load, repository, translate};
 use crate::support::command::Folder;
 
@@ -81,6 +83,83 @@ output_jsonl_fpath: out/x.jsonl
     assert_eq!(super::model(&directly, "policy_model"), super::model(&by_print, "policy_model"));
     let base_urls = &super::model(&directly, "policy_model")["base_url"];
     assert_eq!(*base_urls, serde_json::json!(["http://h:1/v1", "http://b/my-model"]));
+}
+
+/// Prints a translation, reads it back, and compares what the two come to.
+#[track_caller]
+fn read_back(folder: &Folder, files: &[&str], overrides: &[&str]) -> String {
+    let printed = translate(folder, files, overrides).yaml;
+    folder.write("printed.yaml", &printed);
+    let (directly, by_print) =
+        (load(folder, files, overrides), load(folder, &["printed.yaml"], &[]));
+    let sections = |config: &Config| {
+        let yaml = config.to_masked_yaml();
+        yaml[yaml.find("models:").unwrap()..].to_owned()
+    };
+    assert_eq!(sections(&directly), sections(&by_print), "{printed}");
+    rehearsal::framework::runtime::check(&by_print, &rehearsal::kinds())
+        .unwrap_or_else(|problems| panic!("{problems}\n{printed}"));
+    // What `config` prints without `--from-nemo` is read back too.
+    folder.write("whole.yaml", &directly.to_masked_yaml());
+    let whole = load(folder, &["whole.yaml"], &[]);
+    rehearsal::framework::runtime::check(&whole, &rehearsal::kinds()).unwrap();
+    assert_eq!(sections(&directly), sections(&whole));
+    printed
+}
+
+#[test]
+fn an_override_that_looks_like_a_number_is_printed_as_what_it_is_needed_as() {
+    let folder = repository();
+    folder.write("resources_servers/simple_weather/data/example.jsonl", "");
+    let more = "
+simple_weather_simple_agent: { responses_api_agents: { simple_agent: { max_steps: '${steps}' } } }
+policy_model: { responses_api_models: { vllm_model: { extra_body: { a: '${both}', b: 'x-${both}' } } } }
+";
+    folder.write("more.yaml", more);
+    let files = ["weather.yaml", "model.yaml", "more.yaml"];
+    // Over what the secrets file says; and then without it.
+    let over = read_back(&folder, &files, &["+policy_model_name=1.10", "+steps=8", "+both=1"]);
+    assert!(over.contains("model: \"1.10\""), "{over}");
+    folder.write("env.yaml", "policy_base_url: http://h/v1\npolicy_api_key: sk-1\n");
+    let numbers = ["+steps=8", "+both=1", "+collect.output=5", "+collect.limit=3"];
+    let of_model = "++policy_model.responses_api_models.vllm_model.model";
+    for (value, printed) in [
+        ("123", "model: \"123\""),
+        ("1.10", "model: \"1.10\""),
+        ("1e3", "model: \"1e3\""),
+        ("007", "model: \"007\""),
+        ("true", "model: \"true\""),
+        ("'5'", "model: \"5\""),
+        ("name", "model: name"),
+        ("a/b-1.5", "model: a/b-1.5"),
+    ] {
+        let directly = format!("{of_model}={value}");
+        let yaml = read_back(&folder, &files, &[&numbers[..], &[&directly]].concat());
+        assert!(yaml.contains(printed), "{yaml}");
+        let variable = format!("+policy_model_name={value}");
+        let yaml = read_back(&folder, &files, &[&numbers[..], &[&variable]].concat());
+        assert!(yaml.contains(&printed.replace("model:", "policy_model_name:")), "{yaml}");
+        for printed in ["steps: 8\n", "both: 1\n", "output: \"5\"\n", "limit: 3\n"] {
+            assert!(yaml.contains(printed), "{yaml}");
+        }
+    }
+    // What is needed as a number here and as a text there.
+    let yaml =
+        read_back(&folder, &files, &["+steps=8", "+both=1.10", &format!("{of_model}=${{both}}")]);
+    assert!(yaml.contains("both: \"${oc.decode:'1.10'}\""), "{yaml}");
+    assert_eq!(
+        super::model(&load(&folder, &["printed.yaml"], &[]), "policy_model")["model"],
+        "1.10"
+    );
+}
+
+#[test]
+fn what_stands_for_no_key_stays_where_it_is() {
+    let folder = repository();
+    folder.write("env.yaml", "policy_base_url: http://h/v1\npolicy_model_name: m\n");
+    folder.write("resources_servers/simple_weather/data/example.jsonl", "");
+    let yaml = read_back(&folder, &["weather.yaml", "model.yaml"], &["+policy_api_key=dummy_key"]);
+    assert!(yaml.contains("policy_api_key: dummy_key"), "{yaml}");
 }
 
 #[test]

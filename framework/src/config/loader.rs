@@ -16,6 +16,7 @@ use super::{
     key_path::KeyPath,
     layers::Layers,
     nemo::{self, Override, Vocabulary},
+    outside,
     problem::{Fault, Oddity, Origin, Problem, Problems, Warning},
     schema::{SECTIONS, Sections},
     strict,
@@ -150,7 +151,11 @@ impl Loader {
             path,
             oddity: Oddity::LiteralSecret,
         }));
-        let yaml = nemo::print(layers.tree(), SECRETS_FILE, &warnings, &notes);
+        let mut tree = layers.tree();
+        if let Some(vocabulary) = &self.vocabulary {
+            outside::settle_written(&mut tree, &self.variables, vocabulary);
+        }
+        let yaml = nemo::print(tree, SECRETS_FILE, &warnings, &notes);
         Ok(Translation { yaml, warnings, notes })
     }
 
@@ -260,6 +265,9 @@ impl Loader {
         let (mut resolved, found) = interpolate(tree, &self.variables, Leave::Nothing);
         problems.extend(found);
         problems.extend(disclosures(&mut resolved, &KeyPath::root(), &Fault::DisclosedReference));
+        if let Some(vocabulary) = &self.vocabulary {
+            outside::settle(&mut resolved, vocabulary);
+        }
         let (sections, variables) = split_variables(resolved, tree);
         match strict::read::<Sections>(&sections, &KeyPath::root()) {
             Ok(typed) if problems.is_empty() => {
@@ -357,7 +365,7 @@ pub(super) fn unreadable(name: &str, error: &io::Error) -> Problem {
 }
 
 /// Takes the variables out: the keys at the top that are written as scalars and are no sections.
-fn split_variables(resolved: Node, written: &Node) -> (Node, BTreeMap<String, Node>) {
+pub(super) fn split_variables(resolved: Node, written: &Node) -> (Node, BTreeMap<String, Node>) {
     let Value::Map(entries) = resolved.value else {
         return (resolved, BTreeMap::new());
     };

@@ -187,7 +187,8 @@ fn translated(
     missing(&tree, &KeyPath::root(), &mut problems);
     let (whole, found) = interpolate(&tree, variables, Leave::Unknown);
     problems.extend(found);
-    let names = translation::variables(&whole);
+    let mut names = translation::variables(&whole);
+    names.retain(|name| !above.wins(name, &tree));
     let (kept, _) = interpolate(&tree, variables, Leave::Variables(&names));
     match translation::translate(&whole, &kept, vocabulary, includes.search) {
         Ok(mut translation) if problems.is_empty() => {
@@ -210,6 +211,13 @@ struct Above {
 }
 
 impl Above {
+    /// Whether the command line says another value of a variable than the secrets file. To refer to it would
+    /// be to refer to that file, once the translation is a file of its own.
+    fn wins(&self, name: &str, tree: &Node) -> bool {
+        let below = self.secrets.as_ref().and_then(|layer| layer.root.get(name));
+        below.is_some() && below.map(|node| &node.value) != tree.get(name).map(|node| &node.value)
+    }
+
     fn lay(&self, layers: &mut Layers) -> Vec<Problem> {
         let mut problems = Vec::new();
         lay_all(self.secrets.iter(), layers, &mut problems);

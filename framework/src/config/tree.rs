@@ -150,6 +150,12 @@ impl Node {
         }
     }
 
+    /// Makes the value another text, whatever it was read from.
+    pub(super) fn set_text(&mut self, text: impl Into<String>) {
+        self.value = Value::Text(text.into());
+        self.text = None;
+    }
+
     /// Whether this is a map.
     pub(super) fn is_map(&self) -> bool {
         matches!(self.value, Value::Map(_))

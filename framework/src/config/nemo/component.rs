@@ -127,7 +127,7 @@ impl Draft {
             Fate::Name(target) if is_set(whole) => {
                 let mut named = Node { value: whole.value.clone(), ..value.clone() };
                 if let Some((_, name)) = reference(whole) {
-                    named.value = Value::Text(name.to_owned());
+                    named.set_text(name);
                     named.origin = value.get("name").and_then(|name| name.origin.clone());
                 }
                 self.component.put(&path(target), named);
@@ -152,7 +152,7 @@ impl Draft {
 fn translated(mut value: Node, whole: &Node, words: &[(&str, &str)]) -> Node {
     let word = whole.as_text();
     if let Some((_, here)) = words.iter().find(|(there, _)| word == Some(there)) {
-        value.value = Value::Text((*here).to_owned());
+        value.set_text(*here);
     }
     value
 }

@@ -39,7 +39,7 @@ impl Server {
     }
 
     /// The section that its instances become components of.
-    pub(super) fn section(self) -> &'static str {
+    pub(in super::super) fn section(self) -> &'static str {
         match self {
             Self::Model => "models",
             Self::Resources => "environments",
@@ -187,6 +187,17 @@ impl Vocabulary {
         names.get(&found).map(|name| (*name).to_owned())
     }
 
+    /// What is wrong with the settings of a component; nothing if its kind is not known.
+    pub(in super::super) fn check(
+        &self,
+        server: Server,
+        kind: &str,
+        settings: &Settings,
+    ) -> Vec<Problem> {
+        let check = self.kinds.iter().find(|((of, name), _)| *of == server && *name == kind);
+        check.and_then(|(_, check)| check(settings).err()).unwrap_or_default()
+    }
+
     /// The defaults of an environment that no server of NeMo Gym's stands for.
     pub(super) fn defaults(&self, kind: &str) -> &'static [(&'static str, &'static str)] {
         let is_kind = |it: &&Counterpart| it.server == Server::Resources && it.becomes == Ok(kind);
@@ -201,10 +212,8 @@ impl Vocabulary {
         kind: &str,
         settings: &Node,
     ) -> Vec<(KeyPath, Option<String>)> {
-        let check = self.kinds.iter().find(|((of, name), _)| *of == server && *name == kind);
-        let Some((_, check)) = check else { return Vec::new() };
-        let problems = check(&Settings::new(settings.clone(), KeyPath::root())).err();
-        let unknown = problems.into_iter().flatten().filter_map(|problem| {
+        let problems = self.check(server, kind, &Settings::new(settings.clone(), KeyPath::root()));
+        let unknown = problems.into_iter().filter_map(|problem| {
             let Fault::UnknownKey { nearest, .. } = problem.fault else { return None };
             Some((problem.path, nearest))
         });

@@ -125,13 +125,13 @@ pub(super) fn translate(
     node.put(&at("name"), kept.get("name")?.clone());
     let mut kind = kept.get("type")?.clone();
     if text_of(whole, "type") == Some("benchmark") {
-        kind.value = Value::Text("validation".to_owned());
+        kind.set_text("validation");
     }
     node.put(&at("type"), kind);
     let (path, is_there) = located(text_of(whole, "jsonl_fpath")?, search, named_in);
     let mut shown = kept.get("jsonl_fpath")?.clone();
     if Some(path.as_str()) != text_of(whole, "jsonl_fpath") {
-        shown.value = Value::Text(path.clone());
+        shown.set_text(path.as_str());
     }
     node.put(&at("path"), shown);
     if let Some(repeats) = kept.get("num_repeats").filter(|node| node.value != Value::Null) {

@@ -10,6 +10,7 @@ use super::super::{
     key_path::KeyPath,
     problem::{Oddity, Warning},
     schema::SECTIONS,
+    secret::is_placeholder,
     tree::{Node, Secrecy, Value},
 };
 
@@ -61,7 +62,7 @@ fn is_of(node: &Node, file: &str) -> bool {
 }
 
 fn is_reference(node: &Node) -> bool {
-    node.as_text().is_some_and(|text| text.is_empty() || text.contains("${"))
+    node.as_text().is_some_and(|text| is_placeholder(text) || text.contains("${"))
 }
 
 /// Puts a reference in the place of every secret that is written out, and of all that the secrets file says.
@@ -77,7 +78,7 @@ fn hide(
         let words: Vec<String> =
             words.map(|word| word.replace(|c: char| !c.is_alphanumeric(), "_")).collect();
         let name = words.join("_");
-        node.value = Value::Text(format!("${{{name}}}"));
+        node.set_text(format!("${{{name}}}"));
         elsewhere.insert(name);
         return;
     }

@@ -138,7 +138,7 @@ impl<'a> Writer<'a> {
             let named_in = node.origin.as_ref().map(|origin| Path::new(&*origin.layer));
             let found = self.search.find(&directory.join(text), named_in);
             if let Ok(found) = found.or_else(|_| self.search.find(Path::new(text), named_in)) {
-                node.value = Value::Text(found.display().to_string());
+                node.set_text(found.display().to_string());
             }
         }
     }
