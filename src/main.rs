@@ -278,9 +278,9 @@ async fn interruptible<T: Send + 'static>(
 async fn check_configuration(sources: &Sources) -> Result<ExitCode, Fatal> {
     let config = sources.load(&[("telemetry.prometheus", Some("null".into()))])?;
     check(&config, &rehearsal::kinds())?;
-    let runs_code = |kind: &str| rehearsal::environments::sandbox::KINDS.contains(&kind);
-    if config.environments.values().any(|environment| runs_code(&environment.kind)) {
-        say(rehearsal::environments::sandbox::Machine::this().to_string().trim_end());
+    let walls = rehearsal::environments::sandbox::walls(&config);
+    if !walls.is_empty() {
+        say(walls.trim_end());
     }
     let is_complete = config::is_complete(config.warnings());
     // What settings mean together is known once the components are built; what is odd is said then.

@@ -82,6 +82,18 @@ fn check_shows_each_layer_and_whether_this_machine_has_it() {
 }
 
 #[test]
+fn check_shows_the_walls_of_containers_where_code_runs_in_them() {
+    let docker = "backend: docker, image: 'python:3.13', container: { program: /nowhere/docker }";
+    let ended = folder(docker).run(&["check", "--config", "config.yaml"]);
+    ended.exits_with(1).says(&[
+        "environment `python`, in containers of `docker`",
+        "read-only: python:3.13",
+        "/nowhere/docker",
+    ]);
+    assert!(!ended.stderr.contains("user namespaces"), "{}", ended.stderr);
+}
+
+#[test]
 fn below_the_minimum_nothing_runs_unless_the_configuration_says_so() {
     let guarded = folder("");
     let Some(ended) = without_namespaces(&guarded, &["check", "--config", "config.yaml"]) else {

@@ -35,6 +35,7 @@ mod machine;
 mod native;
 mod pool;
 mod turns;
+mod walls;
 mod watcher;
 mod worker;
 mod workspace;
@@ -53,6 +54,7 @@ pub use container::{ContainerSettings, Engine};
 pub use execution::Execution;
 pub use machine::{Layer, Machine, Need};
 pub use pool::Pool;
+pub use walls::walls;
 pub use workspace::{Command, CommandEnded, File, Workspace, WorkspaceError};
 
 /// The kinds of environments that run foreign code.
