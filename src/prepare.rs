@@ -6,15 +6,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
 use rehearsal::actors::export::to_task;
 use rehearsal::framework::prepare::{
-    Mode, Prepare as Preparation, PrepareError, PrepareProgress, PrepareSummary, TypeSummary,
+    Mode, Prepare as Preparation, PrepareError, PreparePhase, PrepareProgress, PrepareSummary,
+    TypeSummary,
 };
 use rehearsal::framework::rows::{Format, RowsError};
 
-use crate::{Fatal, Sources, interruptible, out, progress_bar, say};
+use crate::{Fatal, Sources, bar_style, interruptible, out, progress_bar, say};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +31,12 @@ lines that are no tasks of their environment and why. Each dataset's own metrics
 is JSONL, or by its ending .jsonl.zst or .parquet; rows may also be a trainer's (`messages`, or `prompt`).
 Nothing that was there is replaced before everything is done.";
 
-const PROGRESS: &str = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  eta {eta}  {msg}";
+/// How each phase is shown.
+const READING: &str = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  eta {eta}  {msg}";
+const SHUFFLING: &str = "{bar:24} {pos}/{len} rows shuffled  eta {eta}  {msg}";
+const MEASURING: &str = "{spinner} measuring for {elapsed}  {msg}";
+/// How often the sign of life moves where nothing is counted.
+const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Args)]
 pub(crate) struct Prepare {
@@ -117,14 +125,11 @@ pub(crate) async fn run(arguments: Prepare) -> Result<ExitCode, Fatal> {
         ..Preparation::new(&arguments.output)
     };
     let config = arguments.sources.load(&[])?;
-    let bar = progress_bar(PROGRESS);
-    let shown = bar.clone();
+    let bar = progress_bar(READING);
+    let mut shown = Shown { bar: bar.clone(), template: READING };
     let prepared = interruptible(move |interrupted: Arc<AtomicBool>| {
         preparation.run(&config, &rehearsal::kinds(), |progress| {
-            let PrepareProgress { lines, rejected, bytes, bytes_total } = progress;
-            shown.set_length(bytes_total);
-            shown.set_position(bytes);
-            shown.set_message(format!("{lines} rows, {rejected} left out"));
+            shown.show(progress);
             match interrupted.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
@@ -146,6 +151,41 @@ pub(crate) async fn run(arguments: Prepare) -> Result<ExitCode, Fatal> {
     }
     let rejected: u64 = summary.types.iter().map(|prepared| prepared.rejected).sum();
     Ok(if rejected > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+/// A bar that is about one phase at a time.
+struct Shown {
+    bar: ProgressBar,
+    template: &'static str,
+}
+
+impl Shown {
+    fn show(&mut self, progress: PrepareProgress) {
+        let PrepareProgress { phase, lines, rejected, bytes, bytes_total } = progress;
+        let (template, position, length) = match phase {
+            PreparePhase::Reading => (READING, bytes, bytes_total),
+            PreparePhase::Shuffling { rows, rows_total } => (SHUFFLING, rows, rows_total),
+            PreparePhase::Measuring => (MEASURING, 0, 0),
+        };
+        let is_another = self.template != template;
+        if is_another {
+            self.template = template;
+            self.bar.set_style(bar_style(template));
+            self.bar.reset();
+        }
+        self.bar.set_length(length);
+        self.bar.set_position(position);
+        self.bar.set_message(format!("{lines} rows, {rejected} left out"));
+        match (is_another, phase) {
+            (false, _) => {}
+            (true, PreparePhase::Measuring) => self.bar.enable_steady_tick(TICK),
+            (true, PreparePhase::Reading | PreparePhase::Shuffling { .. }) => {
+                self.bar.disable_steady_tick();
+                // What was done before the phase began says nothing of its speed.
+                self.bar.reset_eta();
+            }
+        }
+    }
 }
 
 fn print_summary(summary: &PrepareSummary) {

@@ -3,6 +3,7 @@
 mod collation;
 mod formats;
 mod metrics;
+mod progress;
 mod rows;
 
 use serde_json::{Value, json};

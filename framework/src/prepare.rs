@@ -107,6 +107,8 @@ impl Prepare {
 /// How far preparing has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrepareProgress {
+    /// What is being done.
+    pub phase: PreparePhase,
     /// Lines that have been through.
     pub lines: u64,
     /// Of those, malformed ones.
@@ -115,6 +117,23 @@ pub struct PrepareProgress {
     pub bytes: u64,
     /// Bytes that they have.
     pub bytes_total: u64,
+}
+
+/// What preparing is about; with several types of datasets, each goes through all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PreparePhase {
+    /// Lines are read, checked, and written or scattered.
+    #[default]
+    Reading,
+    /// Scattered rows are written in their new order.
+    Shuffling {
+        /// Rows of this type that are written.
+        rows: u64,
+        /// Rows that it has.
+        rows_total: u64,
+    },
+    /// Metrics are made of what was counted.
+    Measuring,
 }
 
 /// What was prepared.
@@ -300,7 +319,7 @@ impl TypeSummary {
 }
 
 impl Prepare {
-    /// Prepares the datasets of a configuration. `watch` hears of every portion, and can end it all.
+    /// Prepares the datasets of a configuration. `watch` hears of every portion and phase, and can end it all.
     ///
     /// Malformed lines are reported and left out.
     ///
@@ -336,7 +355,7 @@ impl Prepare {
                 for source in of_type {
                     measured.extend(run.read(source, &mut collation)?);
                 }
-                collated.push(collation.finish()?);
+                collated.push(collation.finish(&mut |phase| run.enter(phase))?);
             }
         }
         run.publish(collated, measured)
@@ -387,15 +406,25 @@ impl<W: FnMut(PrepareProgress) -> ControlFlow<()>> Run<'_, W> {
                 if let Some(error) = made.broken {
                     return Err(unreadable(source, error));
                 }
-                match (self.watch)(self.progress) {
-                    ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(PrepareError::Cancelled),
-                }
+                self.enter(PreparePhase::Reading)
             },
         )?;
         self.progress.bytes = bytes_before + bytes_total;
         self.summary.datasets.push(of_dataset);
-        self.prepare.dataset_metrics.then(|| counting.finish()).transpose()
+        if !self.prepare.dataset_metrics {
+            return Ok(None);
+        }
+        self.enter(PreparePhase::Measuring)?;
+        counting.finish().map(Some)
+    }
+
+    /// Says what is being done, unless nobody wants it any more.
+    fn enter(&mut self, phase: PreparePhase) -> Result<(), PrepareError> {
+        self.progress.phase = phase;
+        match (self.watch)(self.progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(PrepareError::Cancelled),
+        }
     }
 
     fn count(&mut self, source: &Source, made: &Made, before: u64, dataset: &mut DatasetSummary) {

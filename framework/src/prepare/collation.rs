@@ -11,12 +11,15 @@ use super::row::{Made, Malformed};
 use super::shuffle::Shuffle;
 use super::stored::Stored;
 use super::tally::Tally;
-use super::{Prepare, PrepareError, TypeSummary};
+use super::{Prepare, PrepareError, PreparePhase, TypeSummary};
 use crate::config::DatasetType;
 use crate::rows::{Format, RowWriter, RowsError, Sealed, stem};
 
 /// Malformed lines of a run that are reported one by one; all are in the list of what was left out.
 const REPORTED_MAX: u64 = 20;
+
+/// So many shuffled rows are written before the next word of it.
+const ROWS_UNSAID: u64 = 1024;
 
 /// One type's rows on their way to their file.
 pub(super) struct Collation {
@@ -120,17 +123,15 @@ impl Collation {
         Ok(self.rejected.insert(rejected).write(record)?)
     }
 
-    /// Completes the files.
-    pub(super) fn finish(mut self) -> Result<Collated, PrepareError> {
+    /// Completes the files; `enter` hears of the phases and can end it.
+    pub(super) fn finish(
+        mut self,
+        enter: &mut dyn FnMut(PreparePhase) -> Result<(), PrepareError>,
+    ) -> Result<Collated, PrepareError> {
         if let Some(shuffle) = self.shuffle.take() {
-            let writer = &mut self.writer;
-            shuffle.finish(|row| writer.write(row).map_err(Shuffled::Writing)).map_err(
-                |error| match error {
-                    Shuffled::Waiting(source) => self.error(source),
-                    Shuffled::Writing(error) => error,
-                },
-            )?;
+            self.write_shuffled(shuffle, enter)?;
         }
+        enter(PreparePhase::Measuring)?;
         let measured = metrics(&mut self.all).map_err(|source| self.error(source))?;
         if self.all.is_partial {
             tracing::warn!(
@@ -151,15 +152,36 @@ impl Collation {
         })
     }
 
+    fn write_shuffled(
+        &mut self,
+        shuffle: Shuffle,
+        enter: &mut dyn FnMut(PreparePhase) -> Result<(), PrepareError>,
+    ) -> Result<(), PrepareError> {
+        let (mut rows, rows_total) = (0, self.summary.rows);
+        enter(PreparePhase::Shuffling { rows, rows_total })?;
+        let written = shuffle.finish(|row| {
+            self.writer.write(row).map_err(|error| Shuffled::Ended(error.into()))?;
+            rows += 1;
+            if rows % ROWS_UNSAID == 0 || rows == rows_total {
+                enter(PreparePhase::Shuffling { rows, rows_total }).map_err(Shuffled::Ended)?;
+            }
+            Ok(())
+        });
+        written.map_err(|error| match error {
+            Shuffled::Waiting(source) => self.error(source).into(),
+            Shuffled::Ended(error) => error,
+        })
+    }
+
     fn error(&self, source: io::Error) -> RowsError {
         RowsError::Write { path: self.path.clone(), source }
     }
 }
 
-/// Why shuffled rows cannot be passed on.
+/// Why shuffled rows are not passed on.
 enum Shuffled {
     Waiting(io::Error),
-    Writing(RowsError),
+    Ended(PrepareError),
 }
 
 impl From<io::Error> for Shuffled {
