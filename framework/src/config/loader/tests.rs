@@ -245,6 +245,17 @@ fn every_layer_that_cannot_be_read_is_reported() {
 }
 
 #[test]
+fn no_translation_shows_what_a_secrets_file_says_wherever_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("run")).unwrap();
+    fs::write(directory.path().join("run/env.yaml"), "mine: sk-1\n").unwrap();
+    let yaml = "models: { m: { kind: k, settings: { api_key: '${mine}' } } }";
+    let loader = Loader::new().text("a.yaml", yaml).working_directory(directory.path());
+    let printed = loader.file("run/env.yaml").translate().unwrap().yaml;
+    assert!(printed.contains("has to hold: mine.") && !printed.contains("sk-1"), "{printed}");
+}
+
+#[test]
 fn no_problem_shows_a_secret() {
     let secret = "sk-verysecret";
     let text = "\

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 
 use yaml_rust2::{Yaml, YamlEmitter, yaml::Hash};
 
@@ -57,8 +58,10 @@ pub(in super::super) fn print(
     text
 }
 
+/// Whether a value was written in a file of that name, wherever it is.
 fn is_of(node: &Node, file: &str) -> bool {
-    node.origin.as_ref().is_some_and(|origin| &*origin.layer == file)
+    let layer = node.origin.as_ref().map(|origin| Path::new(&*origin.layer));
+    layer.and_then(Path::file_name).is_some_and(|name| name == file)
 }
 
 fn is_reference(node: &Node) -> bool {
