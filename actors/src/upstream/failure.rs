@@ -19,12 +19,20 @@ use super::backoff::parse_retry_after;
 const MESSAGE_CHARS_MAX: usize = 500;
 
 /// Words by which endpoints say that the conversation is too long.
-const TOO_LONG: [&str; 5] = [
+const TOO_LONG: [&str; 9] = [
     "context length",
     "context window",
     "context_length_exceeded",
     "maximum context",
     "prompt is too long",
+    // llama.cpp.
+    "context size",
+    // Anthropic, of the conversation and what it may be answered with.
+    "context limit",
+    // vLLM, of a prompt with pictures.
+    "maximum model length",
+    // Gemini.
+    "input token count",
 ];
 
 /// Words by which endpoints say in a 400 that they lack the model.
@@ -91,11 +99,12 @@ impl Failures {
     /// It answers with success, but what it made is an error object.
     pub(crate) fn inner(&self, error: &str) -> ModelError {
         let searched = error.to_lowercase();
-        let status = match () {
-            () if searched.contains("rate_limit") => StatusCode::TOO_MANY_REQUESTS,
-            () if searched.contains("invalid_") => StatusCode::BAD_REQUEST,
-            () if contains_any(&searched, &TOO_LONG) => StatusCode::BAD_REQUEST,
-            () => StatusCode::INTERNAL_SERVER_ERROR,
+        let status = match code(error) {
+            Some(status) => status,
+            None if searched.contains("rate_limit") => StatusCode::TOO_MANY_REQUESTS,
+            None if searched.contains("invalid_") => StatusCode::BAD_REQUEST,
+            None if contains_any(&searched, &TOO_LONG) => StatusCode::BAD_REQUEST,
+            None => StatusCode::INTERNAL_SERVER_ERROR,
         };
         self.of(status, None, &message(error), &searched)
     }
@@ -179,6 +188,14 @@ fn text_of(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<&st
     headers.get(name)?.to_str().ok()
 }
 
+/// The status that an error object names: in streams the answer's own has long been sent.
+fn code(error: &str) -> Option<StatusCode> {
+    let json: Value = serde_json::from_str(error).ok()?;
+    let code = [&json["error"]["code"], &json["code"]].into_iter().find_map(Value::as_u64)?;
+    let status = StatusCode::from_u16(u16::try_from(code).ok()?).ok()?;
+    (status.is_client_error() || status.is_server_error()).then_some(status)
+}
+
 /// What an error's body says: `error.message`, `error`, `message` or `detail` if it is JSON, else
 /// its text.
 fn message(body: &str) -> String {
@@ -216,6 +233,27 @@ mod tests {
             (400, "", "bad_request"),
             (400, too_long, "context_length"),
             (413, "Prompt is too long", "context_length"),
+            (
+                400,
+                "the request exceeds the available context size, try increasing it",
+                "context_length",
+            ),
+            (
+                400,
+                "input length and `max_tokens` exceed context limit: 9 + 1 > 9",
+                "context_length",
+            ),
+            (
+                400,
+                "The decoder prompt (length 9) is longer than the maximum model length of 8.",
+                "context_length",
+            ),
+            (
+                400,
+                "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+                "context_length",
+            ),
+            (400, "max_tokens is above the maximum number of tokens allowed", "bad_request"),
             (400, r#"{"error":{"code":"model_not_found","message":"x"}}"#, "unknown_model"),
             (422, r#"{"detail":[]}"#, "bad_request"),
             (307, "", "bad_request"),
@@ -234,6 +272,11 @@ mod tests {
             (r#"{"code":"rate_limit_exceeded","message":"oops"}"#, "rate_limited"),
             (r#"{"code":"invalid_prompt","message":"oops"}"#, "bad_request"),
             (r#"{"message":"exceeds the context window"}"#, "context_length"),
+            (r#"{"type":"BadRequestError","message":"oops","code":400}"#, "bad_request"),
+            (r#"{"error":{"message":"Provider returned error","code":429}}"#, "rate_limited"),
+            (r#"{"message":"no credits","code":401}"#, "authentication"),
+            (r#"{"message":"oops","code":400,"type":"invalid_context window"}"#, "context_length"),
+            (r#"{"message":"oops","code":7}"#, "unavailable"),
         ] {
             let error = failures().inner(error);
             assert_eq!(error.status(), expected, "{error}");
