@@ -25,7 +25,7 @@ pub(super) struct Chunks {
     texts: Vec<(String, String)>,
     calls: Vec<Call>,
     others: Map<String, Value>,
-    /// The insides of the lists in `logprobs`.
+    /// The lists in `logprobs`, without the brackets that end them.
     logprobs: Vec<(String, String)>,
     error: Option<String>,
     /// It has been said how the generation ended.
@@ -190,7 +190,7 @@ impl Chunks {
         for (name, list) in lists.0.into_iter().filter(|(_, list)| first(list) == b'[') {
             let known = self.logprobs.iter().position(|(other, _)| *other == name);
             let known = known.unwrap_or_else(|| {
-                self.logprobs.push((name.into_owned(), String::new()));
+                self.logprobs.push((name.into_owned(), String::from("[")));
                 self.logprobs.len() - 1
             });
             extend(&mut self.logprobs[known].1, list)?;
@@ -217,7 +217,7 @@ impl Chunks {
             let mut lists = String::from("{");
             for (name, list) in &self.logprobs {
                 push_key(&mut lists, name);
-                lists.extend(["[", list, "]"]);
+                lists.extend([list, "]"]);
             }
             out.extend([",\"logprobs\":", &lists, "}"]);
         }
@@ -271,24 +271,23 @@ fn keep(fields: &mut Vec<(String, String)>, name: Cow<'_, str>, value: &RawValue
     let is_list = LISTS.contains(&name.trim_start_matches("message."));
     if is_list && text.ends_with(']') && first(value) == b'[' {
         text.pop();
-        let mut inside = text.split_off(1);
         // Both are lists, as their brackets say.
-        let _ = extend(&mut inside, value);
-        text.push_str(&inside);
+        let _ = extend(text, value);
         text.push(']');
     } else {
         value.get().clone_into(text);
     }
 }
 
-/// Adds the inside of a list to the inside of another.
-fn extend(inside: &mut String, list: &RawValue) -> Result<(), String> {
+/// Adds the inside of a list to another that is still open.
+fn extend(open: &mut String, list: &RawValue) -> Result<(), String> {
     let added = list.get().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let added = added.ok_or("a list was expected")?.trim();
-    if !inside.is_empty() && !added.is_empty() {
-        inside.push(',');
+    let is_empty = open.trim_end().ends_with('[');
+    if !is_empty && !added.is_empty() {
+        open.push(',');
     }
-    inside.push_str(added);
+    open.push_str(added);
     Ok(())
 }
 

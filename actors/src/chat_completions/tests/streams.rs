@@ -163,3 +163,28 @@ fn the_first_thing_that_is_said_is_known() {
     let said = events.iter().position(|event| *event == Event::Said);
     assert_eq!((said, events[10]), (Some(1), Event::Last));
 }
+
+#[test]
+fn pieces_of_lists_make_the_lists() {
+    let pieces = ["[]", "[ ]", "[1]", "[ 2 , 3 ]", "[]", "[4]"];
+    let mut chunks = Chunks::default();
+    for piece in pieces {
+        let entries = piece.replace(['1', '2', '3', '4'], "{}");
+        let delta = format!(r#"{{"generation_token_ids":{piece}}}"#);
+        let choice = format!(
+            r#"{{"delta":{delta},"token_ids":{piece},"logprobs":{{"content":{entries}}}}}"#
+        );
+        chunks.take(&format!(r#"{{"prompt_token_ids":{piece},"choices":[{choice}]}}"#)).unwrap();
+    }
+    chunks.take(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#).unwrap();
+    let whole: Value = serde_json::from_str(&Box::new(chunks).whole().unwrap()).unwrap();
+    let choice = &whole["choices"][0];
+    for list in [
+        &whole["prompt_token_ids"],
+        &choice["token_ids"],
+        &choice["message"]["generation_token_ids"],
+    ] {
+        assert_eq!(*list, json!([1, 2, 3, 4]));
+    }
+    assert_eq!(choice["logprobs"]["content"], json!([{}, {}, {}, {}]));
+}
