@@ -58,13 +58,28 @@ impl Reader {
         if !self.tokens {
             return self.read_excised(text, &Excised::whole(text), None, params, failures);
         }
-        match logprobs::take(text) {
-            Some(Taken { rest, ids, log_probs }) => {
-                let generated = Some(Generated { ids, log_probs });
-                self.read_excised(&rest, &Excised::new(&rest), generated, params, failures)
+        if let Some(Taken { rest, ids, log_probs }) = logprobs::take(text) {
+            let logged = Some(Generated { ids, log_probs });
+            let reply = self.read_excised(&rest, &Excised::new(&rest), logged, params, failures);
+            if reply.is_ok() {
+                return reply;
             }
-            None => self.read_excised(text, &Excised::new(text), None, params, failures),
+            // What is wrong is said of the whole.
         }
+        self.read_plainly(text, params, failures)
+    }
+
+    /// Reads a completion with its token ids wherever they are.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) fn read_plainly(
+        &self,
+        text: &str,
+        params: &CreateParams,
+        failures: &Failures,
+    ) -> Result<Reply, ModelError> {
+        self.read_excised(text, &Excised::new(text), None, params, failures)
     }
 
     fn read_excised(

@@ -37,6 +37,7 @@
 mod calls;
 mod chats;
 mod items;
+mod logprobs;
 mod round_trip;
 mod sounds;
 mod streams;

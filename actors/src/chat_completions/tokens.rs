@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::completion::{Choice, Completion, LogProb};
+use super::logprobs;
 use crate::object::Text;
 use crate::upstream::Answer;
 
@@ -52,7 +53,7 @@ impl Generated {
 }
 
 /// Takes the token ids out of a completion; `logged` are those of its `logprobs`, if they have been
-/// read already.
+/// taken out already.
 ///
 /// # Errors
 /// Fails, saying what is wrong, if they are missing, there in part, or contradict each other.
@@ -80,6 +81,9 @@ pub(super) fn take(
             && generated.is_none_or(|generated| generated == tokens.generation_token_ids);
         let disagrees = "the token ids of the message are not those of the completion";
         return if agrees { Ok(Found::All(tokens)) } else { Err(disagrees.into()) };
+    }
+    if logged.is_some() && !choice.logprobs.is_some_and(|value| logprobs::is_mark(value.get())) {
+        return Err("the `logprobs` are those of something else".into());
     }
     let generated = match (generated, logged) {
         (Some(ids), Some(logged)) => agreed(ids, logged)?,

@@ -12,7 +12,8 @@ use memchr::{memchr, memmem};
 use serde_json::value::RawValue;
 
 /// Every key of a list of tokens ends in one of these.
-const KEYS: [&str; 2] = ["token_ids\"", "log_probs\""];
+const TOKEN_IDS: &str = "token_ids\"";
+const LOG_PROBS: &str = "log_probs\"";
 /// Shorter lists stay where they are.
 const LENGTH_MIN: usize = 256;
 /// What stands in a list's place, before its number.
@@ -106,34 +107,33 @@ impl<'a> Excised<'a> {
 /// Finds the ends of keys one after the other, without looking into the lists between them.
 struct Keys<'a> {
     bytes: &'a [u8],
-    /// Where each sort of key was found last, `None` if there is no more of it.
-    next: [Option<usize>; 2],
+    /// The end of the next key of log-probabilities, `None` if there is no more of it.
+    log_probs: Option<usize>,
     at: usize,
 }
 
 impl<'a> Keys<'a> {
     fn new(text: &'a str) -> Self {
-        let mut keys = Self { bytes: text.as_bytes(), next: [None; 2], at: 0 };
-        if text.len() > LENGTH_MIN {
-            keys.next = KEYS.map(|key| keys.find(key, 0));
+        let bytes = text.as_bytes();
+        match bytes.len() > LENGTH_MIN {
+            true => Self { bytes, log_probs: Some(0), at: 0 },
+            false => Self { bytes, log_probs: None, at: bytes.len() },
         }
-        keys
     }
 
-    fn find(&self, key: &str, from: usize) -> Option<usize> {
-        memmem::find(&self.bytes[from..], key.as_bytes()).map(|at| from + at + key.len())
+    fn find(&self, key: &str, from: usize, to: usize) -> Option<usize> {
+        memmem::find(&self.bytes[from..to], key.as_bytes()).map(|at| from + at + key.len())
     }
 
     /// The end of the next key that ends after `from` and after the last one.
     fn next_after(&mut self, from: usize) -> Option<usize> {
-        let from = from.max(self.at);
-        for (index, key) in KEYS.into_iter().enumerate() {
-            while self.next[index].is_some_and(|place| place <= from) {
-                // A key that began before would have been found already.
-                self.next[index] = self.find(key, from);
-            }
+        let (from, end) = (from.max(self.at), self.bytes.len());
+        if self.log_probs.is_some_and(|place| place <= from) {
+            self.log_probs = self.find(LOG_PROBS, from, end);
         }
-        self.at = self.next.into_iter().flatten().min()?;
+        // Ids mostly come first; beyond the next log-probabilities is for the next time.
+        let ids = self.find(TOKEN_IDS, from, self.log_probs.unwrap_or(end));
+        self.at = ids.or(self.log_probs)?;
         Some(self.at)
     }
 }
