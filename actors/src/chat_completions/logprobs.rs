@@ -130,8 +130,9 @@ impl<'a> Lane<'a> {
         let (low, high) = (block(bytes, value)?, block(bytes, value + 16)?);
         let commas = places(low, b',') | places(high, b',') << 16 | 1 << 31;
         let length = commas.trailing_zeros() as usize;
-        // White space would be carried into the list.
-        if bytes[value] <= b' ' || bytes[value + length - 1] <= b' ' {
+        // Nothing would leave no trace in a list of one, and white space would be carried along.
+        let is_nothing = id_length == 0 || length == 0;
+        if is_nothing || bytes[value] <= b' ' || bytes[value + length - 1] <= b' ' {
             return None;
         }
         let at = said(bytes, skip(bytes, value + length, br#","bytes":"#)?)?;
@@ -246,6 +247,10 @@ mod tests {
         let entry = r#"{"token":"token_id:5","logprob":-0.5,"bytes":[],"top_logprobs":[]}"#;
         let [many, gap] =
             [[entry; 8].join(","), [[entry; 4].join(","), [entry; 9].join(",")].join(" ")];
+        for (from, to) in [("token_id:5", "token_id:"), ("-0.5", "")] {
+            let nothing = entry.replacen(from, to, 1);
+            assert!(take(&format!(r#"{{"logprobs":{{"content":[{nothing}]}}}}"#)).is_none());
+        }
         let list = |entries: &str| take(&format!(r#"{{"logprobs":{{"content":[{entries}]}}}}"#));
         assert!(list(&many).is_some());
         assert!(list(&gap).is_none());
