@@ -17,6 +17,8 @@ const BEGIN: &str = r#""logprobs":{"content":[{"token":"token_id:"#;
 const ENTRIES: usize = r#""logprobs":{"content":["#.len();
 /// Where the value begins in that.
 const VALUE: usize = r#""logprobs":"#.len();
+/// The digits of the largest id.
+const ID_DIGITS_MAX: usize = 10;
 /// Between two entries; what comes after the comma begins the second one.
 const BETWEEN: &str = r#"},{"token":"token_id:"#;
 /// What stands in the value's place.
@@ -131,8 +133,8 @@ impl<'a> Lane<'a> {
         let commas = places(low, b',') | places(high, b',') << 16 | 1 << 31;
         let length = commas.trailing_zeros() as usize;
         // Nothing would leave no trace in a list of one, and white space would be carried along.
-        let is_nothing = id_length == 0 || length == 0;
-        if is_nothing || bytes[value] <= b' ' || bytes[value + length - 1] <= b' ' {
+        let is_id = (1..=ID_DIGITS_MAX).contains(&id_length);
+        if !is_id || length == 0 || bytes[value] <= b' ' || bytes[value + length - 1] <= b' ' {
             return None;
         }
         let at = said(bytes, skip(bytes, value + length, br#","bytes":"#)?)?;
@@ -247,7 +249,8 @@ mod tests {
         let entry = r#"{"token":"token_id:5","logprob":-0.5,"bytes":[],"top_logprobs":[]}"#;
         let [many, gap] =
             [[entry; 8].join(","), [[entry; 4].join(","), [entry; 9].join(",")].join(" ")];
-        for (from, to) in [("token_id:5", "token_id:"), ("-0.5", "")] {
+        let sixteen = "token_id:1234567890123456";
+        for (from, to) in [("token_id:5", "token_id:"), ("token_id:5", sixteen), ("-0.5", "")] {
             let nothing = entry.replacen(from, to, 1);
             assert!(take(&format!(r#"{{"logprobs":{{"content":[{nothing}]}}}}"#)).is_none());
         }
