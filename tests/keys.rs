@@ -269,3 +269,17 @@ judge:
         .exits_with(1)
         .says(&[&format!("judge.yaml:5: `models.judge.settings.api_key`: {REFERS}")]);
 }
+
+#[test]
+fn a_key_that_is_missing_is_asked_for_where_keys_may_come_from() {
+    let folder = Folder::new();
+    for (reference, hint) in [
+        ("${policy_api_key}", "hint: set the variable in `env.yaml`, or as `REHEARSAL__NAME`"),
+        ("${env:NO_SUCH_KEY}", "hint: set it, or write `${name}`, and `name: …` into `env.yaml`"),
+    ] {
+        folder.write("mine.yaml", &model(&format!("api_key: '{reference}'")));
+        let ended = folder.run(&["check", "-c", "mine.yaml"]);
+        ended.exits_with(1).says(&[hint]);
+        assert!(!ended.stderr.contains("--set") && !ended.stderr.contains("default"));
+    }
+}

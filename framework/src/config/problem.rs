@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::key_path::KeyPath;
+use super::{key_path::KeyPath, secret::is_secret_name};
 
 /// Where a value was written: a file, an environment variable or a `--set`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,14 +197,9 @@ impl Fault {
             Self::NoSuchElement { .. } => {
                 Some("elements are counted from 0; set the whole list to add one".to_owned())
             }
-            Self::UnsetVariable { variable } => {
-                Some(format!("set it, or give a default: `${{env:{variable},default}}`"))
-            }
+            Self::UnsetVariable { variable } => Some(unset_hint(variable)),
             Self::UnknownResolver { .. } => Some(RESOLVERS.to_owned()),
-            Self::UnknownReference { .. } => Some(
-                "set the variable in `env.yaml`, with `--set name=value`, or as `REHEARSAL__NAME`"
-                    .to_owned(),
-            ),
+            Self::UnknownReference { reference, .. } => Some(unknown_hint(reference).to_owned()),
             Self::UnclosedReference => Some("write `\\${` for a literal `${`".to_owned()),
             Self::UnknownKey { known, .. } if !known.is_empty() => {
                 Some(format!("known keys: {}", quoted(known)))
@@ -240,6 +235,22 @@ impl Fault {
             Self::ZeroTime => None,
         }
     }
+}
+
+/// A secret has no default that is written out.
+fn unset_hint(variable: &str) -> String {
+    if is_secret_name(variable) {
+        return "set it, or write `${name}`, and `name: …` into `env.yaml`".to_owned();
+    }
+    format!("set it, or give a default: `${{env:{variable},default}}`")
+}
+
+/// Nor is it given on the command line.
+fn unknown_hint(reference: &str) -> &'static str {
+    if is_secret_name(reference) {
+        return "set the variable in `env.yaml`, or as `REHEARSAL__NAME`";
+    }
+    "set the variable in `env.yaml`, with `--set name=value`, or as `REHEARSAL__NAME`"
 }
 
 /// Explains the two mistakes of type that YAML itself invites.
