@@ -32,9 +32,8 @@ impl Comparison {
         {
             return equal;
         }
-        let exact = |side: &Expression, steps: &mut Steps| exact::rational(side, steps);
-        if let Some(gold) = exact(gold, &mut self.steps)
-            && let Some(predicted) = exact(predicted, &mut self.steps)
+        if let Some(gold) = exact::rational(gold, &mut self.steps)
+            && let Some(predicted) = exact::rational(predicted, &mut self.steps)
         {
             return gold == predicted;
         }
