@@ -25,7 +25,7 @@ impl Steps {
         left.is_some()
     }
 
-    /// Whether more was asked for than there was.
+    /// Whether none are left, as after more was asked for than there was.
     pub(super) const fn are_spent(&self) -> bool {
         self.left == 0
     }
