@@ -71,6 +71,12 @@ pub(super) fn processes(marker: &str) -> Vec<u32> {
     pids.filter(has_marker).collect()
 }
 
+/// Seconds to sleep, by which a test finds the sleepers that it started: other tests of this
+/// process have another `number`, and another process that runs the same tests has another id.
+pub(super) fn nap(number: u32) -> String {
+    format!("{number}{:08}", std::process::id())
+}
+
 /// The processes of a worker's sandbox, found by its user namespace.
 fn processes_in_namespace_of(pid: u32, kind: &str) -> Vec<u32> {
     let of = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
@@ -157,13 +163,14 @@ async fn executions_of_one_worker_do_not_see_each_other() {
 async fn nothing_survives_an_execution() {
     let pool = pool_with_programs();
     let mut execution = start(&pool).await;
-    let escape = "import subprocess\nfor _ in range(3):\n  subprocess.Popen(['setsid', 'bash', '-c', 'setsid sleep 98765 & setsid sleep 98765 &'])\nimport time; time.sleep(0.3)";
-    run(&mut execution, escape).await;
+    let nap = nap(1);
+    let escape = "import subprocess\nfor _ in range(3):\n  subprocess.Popen(['setsid', 'bash', '-c', 'setsid sleep NAP & setsid sleep NAP &'])";
+    run(&mut execution, &escape.replace("NAP", &nap)).await;
+    until("all sleep", || processes(&format!("sleep\0{nap}")).len() == 6).await;
     let pid = execution.pid().unwrap();
-    assert!(processes_in_namespace_of(pid, "pid").len() > 3);
-    assert_eq!(processes("98765").len(), 6);
+    assert!(processes_in_namespace_of(pid, "pid").len() > 6);
     assert_eq!(execution.kill().await.exit, Exit::Killed);
-    until("the processes are gone", || processes("98765").is_empty()).await;
+    until("the processes are gone", || processes(&nap).is_empty()).await;
 }
 
 /// What this process has open: each descriptor's file.
@@ -187,10 +194,11 @@ fn children() -> Vec<String> {
 
 /// Executions that end in every way, and leave behind what they can.
 async fn make_a_mess(pool: &Pool) {
-    let leave = "open('left', 'w').write('x')\nheld = [open('left') for _ in range(20)]\nimport threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\ntry:\n  import subprocess\n  [subprocess.Popen(['setsid', 'setsid', 'sleep', '54321']) for _ in range(3)]\nexcept OSError: pass\nanswer = 'left'";
+    let leave = "open('left', 'w').write('x')\nheld = [open('left') for _ in range(20)]\nimport threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\ntry:\n  import subprocess\n  [subprocess.Popen(['setsid', 'setsid', 'sleep', 'NAP']) for _ in range(3)]\nexcept OSError: pass\nanswer = 'left'";
+    let leave = leave.replace("NAP", &nap(2));
     for turn in 0..4 {
         let mut execution = start(pool).await;
-        assert_eq!(run(&mut execution, leave).await, "left");
+        assert_eq!(run(&mut execution, &leave).await, "left");
         match turn {
             0 => _ = execution.kill().await,
             1 => _ = execution.finish().await,
@@ -228,7 +236,7 @@ fn no_process_no_file_and_no_descriptor_is_left() {
         for pool in pools {
             make_a_mess(&pool).await;
         }
-        until("no process is left", || processes("54321").is_empty()).await;
+        until("no process is left", || processes(&nap(2)).is_empty()).await;
         until("all is as it was", || (open_files(), children()) == before).await;
         if let Some(engine) = engine {
             let left = std::fs::read_dir(engine.path("roots")).unwrap().count();
@@ -306,12 +314,13 @@ async fn without_isolation_limits_and_deadlines_still_hold() {
     assert_eq!(run(&mut execution, "answer = 6 * 7").await, "42");
     assert_eq!(end_of(&pool, "x = bytearray(1 << 40)").await, Exit::OutOfMemory);
     assert_eq!(end_of(&pool, "while True: pass").await, Exit::TimedOut(Clock::Cpu));
+    let nap = nap(3);
     let sleepers =
-        "import subprocess\nfor _ in range(2): subprocess.Popen(['sleep', '87654'])\nanswer = 1";
-    assert_eq!(run(&mut execution, sleepers).await, "1");
-    until("both sleep", || processes("87654").len() == 2).await;
+        "import subprocess\nfor _ in range(2): subprocess.Popen(['sleep', 'NAP'])\nanswer = 1";
+    assert_eq!(run(&mut execution, &sleepers.replace("NAP", &nap)).await, "1");
+    until("both sleep", || processes(&nap).len() == 2).await;
     assert_eq!(execution.kill().await.exit, Exit::Killed);
-    until("its group is killed", || processes("87654").is_empty()).await;
+    until("its group is killed", || processes(&nap).is_empty()).await;
 }
 
 #[tokio::test]

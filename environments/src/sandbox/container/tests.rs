@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::engine::{Caller, Order};
 use super::fake::Fake;
 use super::{ContainerSettings, Engine};
-use crate::sandbox::tests::{RUNNER, end_of, processes, run, start, until};
+use crate::sandbox::tests::{RUNNER, end_of, nap, processes, run, start, until};
 use crate::sandbox::{
     BackendName, Clock, Command, Exit, File, Limits, Pool, Profile, Programs, RequestLimits,
     SandboxError, Settings, Workspace,
@@ -153,8 +153,10 @@ async fn a_workspace_is_a_container_of_an_image() {
         workspace.run(&command("a/b.sh you; cat file; echo error >&2; exit 3")).await.unwrap();
     assert_eq!(String::from_utf8(ended.output).unwrap(), "hi you\nof the image\nerror\n");
     assert_eq!(ended.exit, Exit::Exited { code: 3 });
-    workspace.run(&command("setsid sleep 76543 & setsid sleep 76543 & sleep 0.2")).await.unwrap();
-    assert!(processes("sleep 76543").is_empty(), "they ended with the command that started them");
+    let nap = nap(4);
+    let sleepers = format!("setsid sleep {nap} & setsid sleep {nap} & sleep 0.2");
+    workspace.run(&command(&sleepers)).await.unwrap();
+    until("they end with the command that started them", || processes(&nap).is_empty()).await;
     let late = Command { timeout: Duration::from_millis(300), ..command("echo so far; sleep 60") };
     let late = workspace.run(&late).await.unwrap();
     assert_eq!((late.exit, &*late.output), (Exit::TimedOut(Clock::Wall), &b"so far\n"[..]));
