@@ -36,8 +36,9 @@
 //!   ([`Verdict::undecided`]). A text of which more than 2,000 places look like an answer and cannot be read
 //!   is given up.
 //! - A number such as `-007` makes the library fail on the whole text; here it is -7.
-//! - An interval in degrees is read here, and is not by its grammar. Digits of other scripts than the Latin
-//!   are no digits.
+//! - Digits of other scripts than the Latin are no digits.
+//! - Its chains of inequalities forget the order in which they were written, by what it has read before; here
+//!   `1>x\ge 0` and `0\le x<1` always differ. Common divisors of symbols stay, where it takes them for 1.
 //! - Sets of which a percentage is taken print as sets; it prints `FiniteSet(...)`. Sums, products and sets of
 //!   more than some hundred parts are printed in the order in which they are written.
 //! - Expressions with more than 200 symbols are compared by their normal forms only, not by values; more than
@@ -52,6 +53,8 @@
 //! |---|---|---|
 //! | `2t`, `2ab`, `x^2 + c` | letters that may be units are dropped: 2, 2, and nothing | they are variables |
 //! | `5 less`, `5 east` | words that are no units are dropped | they are not |
+//! | `d\sqrt{3}`, `2d\cdot 3` | a `d` and the command behind it are one symbol | a `d`, and what follows |
+//! | `x^e`, `v_e`, `\log_e 2`, `\operatorname{arctan} x`, `\sum\limits_{k=1}^n k`, words such as `rank`, `2k\pi, k\in\mathbb{Z}`, `(1,2)^T` | outside its grammar: a number among it counts, or nothing | are read |
 //! | `\text{a} + 5\text{ cm}` | all from the first `\text` on is a unit | only the last one is |
 //! | `\boxed{4} \boxed{5}` | boxes near to each other are a set | the last box counts |
 //! | `\boxed{4}, then, wait: \boxed{5}` | so are boxes with a comma or `or` somewhere between them | only what commas, `and` or `or` alone join is a list |

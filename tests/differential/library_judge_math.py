@@ -507,6 +507,56 @@ def equations(chance):
     return gold, said(answer, chance), equal
 
 
+# What may stand before an equals sign. Some of it says no more than a name does, and may be left out.
+NAMES = [
+    "x", "x_1", "AB", "\\overline{AB}", "\\angle A", "\\text{Area}", "f(x)", "f(2)", "f(x,y)", "f'(x)", "f^{-1}(x)", "P(A)", "E(X)", "x+y", "x-y", "xy", "2x", "-x", "x^2", "a^b",
+    "\\frac{a}{b}", "\\frac{1}{x+y}", "a:b", "|x|", "|\\vec{a}|", "\\sqrt{x}", "\\sin x", "\\sin^2 x", "\\tan\\theta", "\\cos 2x", "\\ln x", "\\log_2 x", "e^x", "n!", "\\binom{n}{k}", "\\max(a,b)", "\\lfloor x\\rfloor",
+    "\\pi r", "x=y", "a+b=c", "(x,y)", "S_{10}", "\\Delta x", "dx",
+]
+
+
+@kind
+def assignments(chance):
+    name, value = chance.choice(NAMES), chance.choice([str(chance.randint(2, 99)), frac(chance.proper())])
+    other = value if chance.maybe(0.8) else value + "0"
+    whole = name + chance.choice(["=", " = ", "=", "\\approx "])
+    cases = [(whole + value, other), (value, whole + other), (whole + value, whole + other)]
+    gold, answer = chance.choice(cases)
+    return gold, said(answer, chance), None
+
+
+@kind
+def signs(chance):
+    """Signs beyond ASCII, which stand for commands."""
+    a, b, c = chance.randint(2, 9), chance.randint(10, 30), chance.randint(2, 9)
+    cases = [
+        (str(a - b), f"−{b - a}"), (f"-\\frac{{{a}}}{{{b}}}", f"−\\frac{{{a}}}{{{b}}}"), (f"{a}\\pi", f"{a}π"), (f"\\frac{{\\pi}}{{{a}}}", f"\\frac{{π}}{{{a}}}"), (str(a * b), f"{a}×{b}"), (str(a * b), f"{a}⋅{b}"), (frac(Fraction(a, b)), f"{a}÷{b}"), (f"\\pm {a}", f"±{a}"), (f"{a}\\pm\\sqrt{{{b}}}", f"{a}±\\sqrt{{{b}}}"), (f"x\\le {a}", f"x≤{a}"),
+        (f"x\\geq {a}", f"x≥{a}"), (f"x\\ne {a}", f"x≠{a}"), ("\\emptyset", "∅"), ("\\mathbb{R}", "ℝ"), ("\\mathbb{Z}", "ℤ"), (f"(1,{a})\\cup({b},40)", f"(1,{a})∪({b},40)"), (f"\\alpha+{a}", f"α+{a}"), (f"{a}\\theta", f"{a}θ"), (f"\\lambda={a}", f"λ={a}"), (f"\\Delta={a}", f"Δ = {a}"), (f"{a}x-{b}", f"{a}x − {b}"), (f"x^2-{a}x+{b}", f"x^2−{a}x+{b}"), (f"({a},-{b})", f"({a}, −{b})"),
+        (str(a), f"x≈{a}"), (f"{a}\\text{{Pi}}", f"{a}\\pi"), (f"{b}^\\circ", f"{b}^\\degree"), (f"{b}^\\circ", f"{b}^°"), (f"{a}\\cdot{b}", f"{a}∗{b}"), (f"\\mathbb{{R}}\\setminus\\{{{a}\\}}", f"ℝ∖\\{{{a}\\}}"), (f"{a}\\varphi", f"{a}ϕ"), (f"\\rho^{a}", f"ρ^{a}"), (f"{a}\\Omega", f"{a}Ω"),
+    ]
+    gold, answer = chance.choice(cases)
+    if chance.maybe(0.3):
+        answer = answer.replace(str(a), str(a + c)).replace("ℝ", "ℚ").replace("∅", "ℕ")
+    if chance.maybe():
+        return gold, said(answer, chance), None
+    return answer, said(gold, chance), None
+
+
+@kind
+def unread(chance):
+    """What looks well formed, and is outside the library's grammar, beside what it could be taken for."""
+    a, b = chance.randint(2, 9), chance.randint(10, 30)
+    cases = [
+        (f"{a}\\sum\\limits_{{k=1}}^{{{b}}} k", f"{a}\\sum_{{k=1}}^{{{b}}} k"), (f"x^e+{a}", f"x^{{e}}+{a}"), (f"\\log_e {a}", f"\\ln {a}"), (f"v_e={a}", str(a)), (f"\\operatorname{{arctan}} {a}", f"\\arctan {a}"), (f"\\frac{{{a}\\pi}}{{{b}}}+2k\\pi, k\\in\\mathbb{{Z}}", f"\\frac{{{a}\\pi}}{{{b}}}+2k\\pi"), (f"n\\equiv {a} \\pmod {b}", str(a)),
+        (f"{a} \\pmod {b}", f"n \\equiv {a} \\pmod{{{b}}}"), (f"c+d\\sqrt{{{a}}}", f"c+\\sqrt{{{a}}}d"), (f"{a}d\\cdot{b}", f"{a * b}d"), (f"x>\\{{{a},{b}\\}}", f"x>{a}"), (f"({a},{b})^T", f"({a},{b})"), (f"({a},{b})^\\circ", f"({a},{b})"), (f"x=({a},{b}), y={a}", str(a)), (f"\\begin{{vmatrix}}{a}&{b}\\end{{vmatrix}}", str(b)), (f"\\overline{{x_{{1}}}}={a}", str(a)),
+        (f"{a}\\mathbb{{P}}", str(a)), (f"rank A={a}", str(a)), (f"{a} \\leftrightarrow {b}", str(b)), (f"\\{{x\\in\\mathbb{{R}} : x>{a}\\}}", f"x>{a}"), (f"\\ln_{{{a}}} {b}", f"\\log_{{{a}}} {b}"), (f"\\sin f({a})", f"\\sin(f({a}))"), (f"b^2_1+{a}", f"b_1^2+{a}"), (f"[-\\infty,{a}]", f"(-\\infty,{a}]"),
+    ]
+    gold, answer = chance.choice(cases)
+    if chance.maybe():
+        return gold, said(answer, chance), None
+    return answer, said(gold, chance), None
+
+
 @kind
 def inequalities(chance):
     a, b = chance.randint(2, 9), chance.randint(10, 30)

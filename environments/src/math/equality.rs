@@ -8,7 +8,8 @@
 //! | Gold | Accepts | Rejects |
 //! |---|---|---|
 //! | `5` | `x=5`, `2x+z=5`: the right side of any equation; a chain counts with its last side | |
-//! | `x=5` | `5` | `y=5` |
+//! | `x=5`, `a+b=5`, `\sin x=5` | `5`, as there are only symbols on the left | `y=5` |
+//! | `f(2)=5`, `\ln x=5`, `\sqrt{x}=5` | | `5` |
 //! | `2x+4=0` | `4+2x=0`, `0=2x+4` | `-2`, `x=-2`, `4x+8=0` |
 //! | `y=2x+1` | `2y=4x+2`: with two symbols or more, multiples are equal | |
 //! | `x>1` | `(1,\infty)`, `1<x`, `x-1>0` | `2x>2` |
@@ -34,7 +35,7 @@
 //!
 //! | Case | Otherwise | Strict |
 //! |---|---|---|
-//! | `5` and `2x+z=5` | equal | different: the left side must be a name |
+//! | `5` and `2x+z=5`, `a+b=5` and `5` | equal | different: the left side must be a name |
 //! | `2x=4` and `x=2`, `x^2=1` and `x^4=1` | different | equal: the same real solutions |
 //! | `2x<4` and `x<2`, `1<x<2` and `2>x>1` | different | equal |
 //! | `(1,2)` and `1<x<2` | different | equal: a set is its description |

@@ -363,6 +363,27 @@ impl Expression {
         Some(self.times(Self::fraction(1, 100)))
     }
 
+    /// Whether there are symbols and nothing else in it. What is before the equals sign says then no more
+    /// than a name does, and may be left out: `a+b=5`, `\sin x=\frac{1}{2}`.
+    pub(super) fn is_symbolic(&self) -> bool {
+        match self {
+            Self::Symbol(_) => true,
+            Self::Power(sides) if sides[1].as_integer().is_some_and(|it| *it == (-1).into()) => {
+                // Of a denominator that is no expression anything is allowed.
+                matches!(sides[0], Self::Number(_) | Self::Decimal(_) | Self::Constant(_))
+                    || sides[0].is_symbolic()
+            }
+            Self::Power(sides) | Self::Relation(_, sides) => sides.iter().all(Self::is_symbolic),
+            Self::Add(parts)
+            | Self::Mul(parts)
+            | Self::Function(_, parts)
+            | Self::Applied(_, parts)
+            | Self::Tuple(parts)
+            | Self::Chain(parts) => parts.iter().all(Self::is_symbolic),
+            _ => false,
+        }
+    }
+
     /// Whether this is a set, a tuple or a relation, with which one cannot calculate.
     #[must_use]
     pub const fn is_collection(&self) -> bool {

@@ -300,7 +300,7 @@ impl<'t> Search<'_, 't> {
         }
         self.read.set(self.read.get() + content.len());
         let normalised = normal::normalised(&content, self.options);
-        (latex::parse(&normalised).ok(), normalised)
+        (latex::parse_with(&normalised, self.options).ok(), normalised)
     }
 
     fn read_chain(&self, parts: &[environments::Part]) -> (Option<Expression>, String) {

@@ -30,6 +30,7 @@ mod terms;
 mod tests;
 mod tokens;
 
+use super::equality::Options;
 use super::exact;
 use super::expression::{DEPTH_MAX, DIGITS_MAX, Expression, Symbol};
 use super::steps::Steps;
@@ -97,25 +98,35 @@ pub enum ParseError {
 ///
 /// [`ParseError`] if the text says nothing that is known, or is too long or too deep.
 pub fn parse(normalised: &str) -> Result<Expression, ParseError> {
+    parse_with(normalised, Options::default())
+}
+
+/// Reads a LaTeX text like [`parse`], by options. Strictly, what the original cannot read is read if it is
+/// clear what it means.
+///
+/// # Errors
+///
+/// As of [`parse`].
+pub fn parse_with(normalised: &str, options: Options) -> Result<Expression, ParseError> {
     let text = normalised.trim();
     if text.len() > LENGTH_MAX {
         return Err(ParseError::Length { length: text.len(), limit: LENGTH_MAX });
     }
-    let result = parse_whole(text);
+    let result = parse_whole(text, options.strict);
     let chain = !text.contains([',', ';']) && text.matches('=').count() >= 2;
     match (result, text.rsplit_once('=')) {
-        (Err(_), Some((_, last))) if chain => parse_whole(last.trim()),
+        (Err(_), Some((_, last))) if chain => parse_whole(last.trim(), options.strict),
         (result, _) => result,
     }
 }
 
-fn parse_whole(text: &str) -> Result<Expression, ParseError> {
+fn parse_whole(text: &str, lenient: bool) -> Result<Expression, ParseError> {
     if let Some(number) = plain_number(text) {
         return Ok(number);
     }
     let mut parser = Parser {
         source: text,
-        tokens: tokens::tokenize(text)?,
+        tokens: tokens::tokenize(text, lenient)?,
         at: 0,
         end: 0,
         depth: 0,
@@ -123,6 +134,10 @@ fn parse_whole(text: &str) -> Result<Expression, ParseError> {
         bars: 0,
         real: !is_complex(text),
         plus_minus: false,
+        operated: false,
+        of_sets: false,
+        first_pair: false,
+        lenient,
         steps: Steps::new(STEPS_MAX),
     };
     parser.end = parser.tokens.len();
@@ -163,17 +178,16 @@ fn plain_number(text: &str) -> Option<Expression> {
 
 /// Whether a text speaks of complex numbers, so that its symbols are not taken to be real.
 fn is_complex(text: &str) -> bool {
-    const SIGNS: [&str; 14] = [
+    const SIGNS: [&str; 13] = [
         "\\mathbb{C}",
         "\\imath",
         "\\det",
         "\\operatorname{tr}",
-        "\\tr",
         "\\operatorname{rank}",
-        "\\rank",
+        "\\text{rank}",
         "\\arg{",
-        "\\Re",
-        "\\Im",
+        "\\Re{",
+        "\\Im{",
         "\\operatorname{Re}",
         "\\operatorname{Im}",
         "\\text{Re}",
@@ -203,6 +217,14 @@ struct Parser<'a> {
     real: bool,
     /// Whether the side read last was `\pm`, whose two values join the list around.
     plus_minus: bool,
+    /// Whether an operation of sets was read since this was last reset.
+    operated: bool,
+    /// Whether the relation read last, at the start of the text, may hold of sets.
+    of_sets: bool,
+    /// Whether the right side of the relation at the start of the text was `\pm`.
+    first_pair: bool,
+    /// Whether what the original cannot read is read if it is clear what it means.
+    lenient: bool,
     /// For what is computed.
     steps: Steps,
 }

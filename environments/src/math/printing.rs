@@ -91,9 +91,21 @@ fn sorted(parts: &[Expression]) -> String {
     ordered.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether there is a set given by its elements in it.
+fn has_set(value: &Expression) -> bool {
+    match value {
+        Expression::Set(_) => true,
+        Expression::Tuple(parts)
+        | Expression::Chain(parts)
+        | Expression::Union(parts)
+        | Expression::Intersection(parts) => parts.iter().any(has_set),
+        Expression::Relation(_, sides) | Expression::Complement(sides) => sides.iter().any(has_set),
+        _ => false,
+    }
+}
+
 fn set(elements: &[Expression]) -> String {
-    let of_sets = elements.iter().any(|element| matches!(element, Expression::Set(_)));
-    if of_sets {
+    if elements.iter().any(has_set) {
         format!("FiniteSet({})", sorted(elements))
     } else {
         format!("{{{}}}", sorted(elements))
@@ -163,7 +175,10 @@ fn inverted(value: &Expression) -> Option<(&Expression, Expression)> {
             if let Expression::Number(number) = &factors[0] {
                 factors[0] = Expression::Number(-number);
             }
-            Expression::Mul(factors)
+            match factors.as_slice() {
+                [one, rest] if one.as_integer().is_some_and(One::is_one) => rest.clone(),
+                _ => Expression::Mul(factors),
+            }
         }
         _ => return None,
     };
@@ -207,7 +222,10 @@ fn product(factors: &[Expression]) -> String {
         }
     }
     if let [Expression::Mul(inner)] = kept.as_slice() {
-        return format!("{sign}{}", product(inner));
+        if sign == "-" {
+            return format!("-{}", ordered_product(&order::ordered_factors(inner), Binding::Sum));
+        }
+        return product(inner);
     }
     if let [only] = kept.as_slice() {
         return match only {
@@ -363,11 +381,25 @@ fn bound_text(bound: &Bound) -> String {
     format!("{name}({}, {})", text(&current.body), ranges.join(", "))
 }
 
-/// A matrix inside of something.
+/// A matrix inside of something: its columns are as wide as the widest of their entries.
 fn matrix_text(matrix: &Matrix) -> String {
-    let row = |row: &[Expression]| format!("[{}]", joined(row));
-    let rows: Vec<String> = matrix.entries.chunks(matrix.columns.max(1)).map(row).collect();
-    format!("Matrix([\n{}])", rows.join(",\n"))
+    let columns = matrix.columns.max(1);
+    let entries: Vec<String> = matrix.entries.iter().map(text).collect();
+    let width = |column: usize| {
+        let of_column = entries.iter().skip(column).step_by(columns);
+        of_column.map(|entry| entry.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let row = |row: &[String]| {
+        let padded: Vec<String> =
+            row.iter().zip(&widths).map(|(entry, width)| format!("{entry:>width$}")).collect();
+        format!("[{}]", padded.join(", "))
+    };
+    let rows: Vec<String> = entries.chunks(columns).map(row).collect();
+    match rows.as_slice() {
+        [only] => format!("Matrix([{only}])"),
+        rows => format!("Matrix([\n{}])", rows.join(",\n")),
+    }
 }
 
 /// A matrix that stands alone.

@@ -18,10 +18,11 @@ fn is_equation(value: &Expression) -> bool {
     }
 }
 
-fn is_symbolic(value: &Expression) -> bool {
+/// Whether this is a name: symbols side by side, or what depends on something.
+fn is_name(value: &Expression) -> bool {
     match value {
         Expression::Symbol(_) | Expression::Applied(..) => true,
-        Expression::Mul(parts) | Expression::Tuple(parts) => parts.iter().all(is_symbolic),
+        Expression::Mul(parts) | Expression::Tuple(parts) => parts.iter().all(is_name),
         _ => false,
     }
 }
@@ -29,7 +30,7 @@ fn is_symbolic(value: &Expression) -> bool {
 /// Whether an equation or a chain of them begins with a name.
 fn is_named(value: &Expression) -> bool {
     match value {
-        Expression::Relation(_, sides) => is_symbolic(&sides[0]),
+        Expression::Relation(_, sides) => is_name(&sides[0]),
         Expression::Chain(links) => links.first().is_some_and(is_named),
         _ => false,
     }
@@ -43,15 +44,19 @@ fn last_right(value: &Expression) -> Option<&Expression> {
     }
 }
 
+/// Whether a left side with a value says no more than the value.
+fn is_assigned(left: &Expression, options: Options) -> bool {
+    if options.strict { is_name(left) } else { left.is_symbolic() }
+}
+
 /// A chain of equations that begins with a symbol says that this is the last value.
-fn collapsed(value: &Expression) -> Cow<'_, Expression> {
+fn collapsed(value: &Expression, options: Options) -> Cow<'_, Expression> {
     let Expression::Chain(links) = value else { return Cow::Borrowed(value) };
     let first = links.first().and_then(sides).filter(|_| is_equation(value));
     match (first, last_right(value)) {
-        (Some((_, left, _)), Some(right)) if is_symbolic(left) => Cow::Owned(Expression::Relation(
-            Relation::Equal,
-            Box::new([left.clone(), right.clone()]),
-        )),
+        (Some((_, left, _)), Some(right)) if is_assigned(left, options) => Cow::Owned(
+            Expression::Relation(Relation::Equal, Box::new([left.clone(), right.clone()])),
+        ),
         _ => Cow::Borrowed(value),
     }
 }
@@ -62,7 +67,7 @@ pub(super) fn assigned<'a>(
     predicted: &'a Expression,
     options: Options,
 ) -> (Cow<'a, Expression>, Cow<'a, Expression>) {
-    let (gold, predicted) = (collapsed(gold), collapsed(predicted));
+    let (gold, predicted) = (collapsed(gold, options), collapsed(predicted, options));
     match (is_equation(&gold), is_equation(&predicted)) {
         (false, true) => match last_right(&predicted) {
             Some(right) if !options.strict || is_named(&predicted) => {
@@ -72,7 +77,7 @@ pub(super) fn assigned<'a>(
             _ => (gold, predicted),
         },
         (true, false) => match sides(&gold) {
-            Some((_, left, right)) if is_symbolic(left) => {
+            Some((_, left, right)) if is_assigned(left, options) => {
                 let right = right.clone();
                 (Cow::Owned(right), predicted)
             }

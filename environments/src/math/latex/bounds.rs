@@ -76,9 +76,9 @@ impl Parser<'_> {
         let (mut lower, mut upper) = (None, None);
         for _ in 0..2 {
             if lower.is_none() && self.accept('_') {
-                lower = Some(self.base()?);
+                lower = Some(self.integral_limit()?);
             } else if upper.is_none() && self.accept('^') {
-                upper = Some(self.base()?);
+                upper = Some(self.integral_limit()?);
             }
         }
         let limits = match (lower, upper) {
@@ -92,6 +92,14 @@ impl Parser<'_> {
         };
         let kind = BoundKind::Integral;
         Ok(Expression::Bound(Box::new(Bound { kind, body, variable, limits })))
+    }
+
+    /// A limit without braces is a number or a symbol, whose powers and indices are the other limit.
+    fn integral_limit(&mut self) -> Result<Expression, ParseError> {
+        match self.peek() {
+            Some(Token::Number(_) | Token::Sign('{')) => self.base(),
+            _ => self.base_name(),
+        }
     }
 
     /// Where the differential stands that ends the integrand which begins here.

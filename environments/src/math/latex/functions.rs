@@ -3,7 +3,7 @@
 use num_traits::{One, Zero};
 
 use super::names::{Application, is_symbol};
-use super::terms::{Exponent, Functions, is_function, scalar};
+use super::terms::{Exponent, Functions, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::determinant;
@@ -34,6 +34,8 @@ pub(super) fn simple_function(name: &str) -> Option<Function> {
         "arcsinh" | "arsinh" => Function::Asinh,
         "arccosh" | "arcosh" => Function::Acosh,
         "arctanh" | "artanh" => Function::Atanh,
+        "floor" => Function::Floor,
+        "ceil" => Function::Ceiling,
         _ => return None,
     })
 }
@@ -100,8 +102,14 @@ impl Parser<'_> {
             "lcm" => self.extremum(Function::Lcm),
             "lfloor" => self.enclosed("rfloor", Function::Floor),
             "lceil" => self.enclosed("rceil", Function::Ceiling),
-            "floor" => Ok(Expression::Function(Function::Floor, vec![self.braced_value()?])),
-            "ceil" => Ok(Expression::Function(Function::Ceiling, vec![self.braced_value()?])),
+            "llcorner" => self.enclosed("lrcorner", Function::Floor),
+            "ulcorner" => self.enclosed("urcorner", Function::Ceiling),
+            "phantom" => self.braced_value(),
+            "lbrace" => {
+                let value = self.sum()?;
+                self.expect_command("rbrace")?;
+                scalar(value, "{}")
+            }
             "lvert" => self.enclosed("rvert", Function::Abs),
             "vert" => self.enclosed("vert", Function::Abs),
             "sum" => self.bound(BoundKind::Sum),
@@ -164,12 +172,6 @@ impl Parser<'_> {
     fn argument(&mut self) -> Result<Expression, ParseError> {
         let value = match self.peek() {
             Some(Token::Sign('(')) => self.bracketed()?,
-            Some(Token::Command(name)) if is_function(name) => {
-                self.nested(|parser| parser.factor(Functions::Allowed))?
-            }
-            Some(Token::Letter('e')) if self.peek_at(1) == Some(&Token::Sign('^')) => {
-                self.nested(|parser| parser.factor(Functions::Allowed))?
-            }
             _ => self.product(Functions::End)?,
         };
         scalar(value, "function")
@@ -190,6 +192,9 @@ impl Parser<'_> {
             self.base()?;
         }
         let power = self.function_power()?;
+        if self.accept('_') {
+            self.base()?;
+        }
         let argument = self.argument()?;
         if power == Some(Expression::integer(-1))
             && let Some(inverse) = inverse(function)
@@ -208,12 +213,10 @@ impl Parser<'_> {
         let argument = self.argument()?;
         let value = match (name, base) {
             ("exp", _) => Expression::Function(Function::Exp, vec![argument]),
-            ("ln", _) => {
-                let base = Expression::Constant(Constant::Euler);
-                Expression::Function(Function::Log, vec![argument, base])
-            }
-            (_, base) => {
-                let base = base.unwrap_or(Expression::integer(10));
+            (name, base) => {
+                let natural = || Expression::Constant(Constant::Euler);
+                let default = || if name == "ln" { natural() } else { Expression::integer(10) };
+                let base = base.unwrap_or_else(default);
                 Expression::Function(Function::Log, vec![argument, base])
             }
         };
@@ -225,10 +228,11 @@ impl Parser<'_> {
         match self.peek() {
             Some(Token::Sign('{')) => self.nested(Self::braced_value),
             Some(Token::Number(_)) => self.numeral(),
-            Some(Token::Letter('e')) => {
+            Some(Token::Letter('e')) if self.lenient => {
                 self.at += 1;
                 Ok(Expression::Constant(Constant::Euler))
             }
+            Some(Token::Letter('e')) => Err(self.unexpected()),
             _ => self.nested(|parser| parser.named(Application::Forbidden)),
         }
     }
@@ -294,6 +298,9 @@ impl Parser<'_> {
         let matrix = Matrix { columns, entries };
         if !determined {
             return Ok(Expression::Matrix(matrix));
+        }
+        if matrix.entries.len() != matrix.columns * matrix.columns {
+            return Err(ParseError::Operands { operation: "determinant" });
         }
         Ok(determinant::written_out(matrix, &mut self.steps))
     }

@@ -6,12 +6,34 @@ use super::names::is_symbol;
 use super::terms::{negated, scalar};
 use super::tokens::Token;
 use super::{ParseError, Parser};
-use crate::math::expression::{Expression, Interval, NumberSet, Relation};
+use crate::math::expression::{Constant, Expression, Interval, NumberSet, Relation};
 use crate::math::reals;
 
 /// A list between brackets or of the whole text, by semicolons and then by commas.
 struct List {
     groups: Vec<Vec<Expression>>,
+    /// Whether its only element was made by an operation of sets.
+    operated: bool,
+    /// Whether two of its elements are those of `\pm`.
+    paired: bool,
+}
+
+/// Where an element of a list stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// It begins the text.
+    Start,
+    /// Anywhere else.
+    Inside,
+}
+
+/// A sign of relation.
+struct Sign {
+    relation: Relation,
+    /// Whether a name may be related to sets by it: `=`, `\in` and `\notin`.
+    of_sets: bool,
+    /// Whether it relates names to sets alone: `\in` and `\notin`.
+    only_sets: bool,
 }
 
 impl List {
@@ -32,41 +54,62 @@ impl List {
 impl Parser<'_> {
     /// The whole text.
     pub(super) fn top(&mut self) -> Result<Expression, ParseError> {
-        let mut elements = self.list()?.elements();
+        let mut elements = self.list(Place::Start)?.elements();
         if elements.len() == 1 {
             return elements.pop().ok_or_else(|| self.unexpected());
         }
         // `x = 1, 2` is one equation with two values.
         let shared = matches!(&elements[0], Expression::Relation(Relation::Equal, sides)
-            if matches!(sides[0], Expression::Symbol(_) | Expression::Tuple(_)))
+            if is_named(&sides[0]))
+            && self.of_sets
             && !elements[1..].iter().any(is_relation);
         if !shared {
+            let of_sets = matches!(&elements[0], Expression::Relation(_, sides)
+                if sides.iter().any(Expression::is_collection));
+            if of_sets && !self.lenient {
+                return Err(ParseError::Operands { operation: "=" });
+            }
             return Ok(Expression::Set(elements));
         }
         let first = std::mem::replace(&mut elements[0], Expression::Tuple(Vec::new()));
         let Expression::Relation(relation, sides) = first else { return Err(self.unexpected()) };
         let [left, right] = *sides;
-        elements[0] = right;
+        match right {
+            Expression::Set(pair) if self.first_pair => {
+                elements.splice(..1, pair);
+            }
+            right => elements[0] = right,
+        }
         Ok(Expression::Relation(relation, Box::new([left, Expression::Set(elements)])))
     }
 
-    fn list(&mut self) -> Result<List, ParseError> {
+    fn list(&mut self, mut place: Place) -> Result<List, ParseError> {
         let mut groups = vec![Vec::with_capacity(2)];
+        let (mut operated, mut paired) = (false, false);
         loop {
-            let item = self.relations()?;
+            self.operated = false;
+            let item = self.relations(place)?;
+            operated |= std::mem::take(&mut self.operated);
+            place = Place::Inside;
             let last = groups.len() - 1;
             match item {
                 Expression::Set(pair)
                     if std::mem::take(&mut self.plus_minus) && !self.is_alone(&groups) =>
                 {
                     groups[last].extend(pair);
+                    paired = true;
                 }
                 item => groups[last].push(item),
+            }
+            let is_list =
+                self.next_is(';') || self.next_is(',') || groups.len() + groups[0].len() > 2;
+            if operated && is_list && !self.lenient {
+                return Err(self.unexpected());
             }
             if self.accept(';') {
                 groups.push(Vec::with_capacity(2));
             } else if !self.accept(',') {
-                return Ok(List { groups });
+                return Ok(List { groups, operated, paired });
             }
         }
     }
@@ -77,19 +120,29 @@ impl Parser<'_> {
     }
 
     /// One side, or several joined by signs of relation.
-    fn relations(&mut self) -> Result<Expression, ParseError> {
+    fn relations(&mut self, place: Place) -> Result<Expression, ParseError> {
         self.plus_minus = false;
         let mut left = self.side()?;
         if self.next_is_command("approx") {
-            return self.approximation(left);
+            left = self.approximation(scalar(left, "approx")?)?;
         }
-        let Some(mut relation) = self.relation() else { return Ok(left) };
+        let Some(Sign { mut relation, of_sets, mut only_sets }) = self.relation() else {
+            return Ok(left);
+        };
+        let mut of_sets = of_sets && place == Place::Start && is_named(&left);
+        self.of_sets = of_sets;
         left = left_side(left)?;
         let mut links = Vec::new();
         loop {
-            let right = self.side()?;
-            if matches!(left, Expression::Applied(..)) && right.is_collection() {
+            let mut right = self.side()?;
+            let is_applied = matches!(left, Expression::Applied(..)) && right.is_collection();
+            self.first_pair |= place == Place::Start && self.plus_minus;
+            if is_applied || (only_sets && !of_sets && !self.lenient) {
                 return Err(self.unexpected());
+            }
+            if !of_sets && !self.lenient {
+                left = scalar(left, "=")?;
+                right = scalar(right, "=")?;
             }
             self.plus_minus = false;
             if self.next_is_command("approx") {
@@ -101,7 +154,8 @@ impl Parser<'_> {
                 return Ok(linked(links));
             };
             links.push(Expression::Relation(relation, Box::new([left, right.clone()])));
-            (left, relation) = (right, next);
+            of_sets &= next.of_sets && is_named(&right);
+            (left, relation, only_sets) = (right, next.relation, next.only_sets);
         }
     }
 
@@ -109,16 +163,19 @@ impl Parser<'_> {
     fn approximation(&mut self, left: Expression) -> Result<Expression, ParseError> {
         let mut value = left;
         while self.accept_command("approx") {
-            let right = self.side()?;
-            if is_symbolic(&value) {
+            let right = scalar(self.side()?, "approx")?;
+            if value.is_symbolic() {
                 value = right;
             }
         }
         Ok(value)
     }
 
-    fn relation(&mut self) -> Option<Relation> {
-        let relation = match self.peek()? {
+    fn relation(&mut self) -> Option<Sign> {
+        let token = self.peek()?;
+        let only_sets = matches!(token, Token::Command("in" | "notin"));
+        let of_sets = only_sets || *token == Token::Sign('=');
+        let relation = match token {
             Token::Sign('=') | Token::Command("equiv" | "in") => Relation::Equal,
             Token::Sign('<') => Relation::Less,
             Token::Sign('>') => Relation::Greater,
@@ -128,7 +185,7 @@ impl Parser<'_> {
             _ => return None,
         };
         self.at += 1;
-        Some(relation)
+        Some(Sign { relation, of_sets, only_sets })
     }
 
     /// A value or a set, with the operations of sets.
@@ -137,6 +194,7 @@ impl Parser<'_> {
         while self.accept_command("setminus") {
             self.chain()?;
             let right = self.union()?;
+            self.operated = true;
             left = Expression::Complement(Box::new([set(left)?, set(right)?]));
         }
         Ok(left)
@@ -147,6 +205,7 @@ impl Parser<'_> {
         while self.accept_command("cup") {
             self.chain()?;
             let right = self.intersection()?;
+            self.operated = true;
             left = Expression::Union(vec![set(left)?, set(right)?]);
         }
         Ok(left)
@@ -157,6 +216,7 @@ impl Parser<'_> {
         while self.accept_command("cap") {
             self.chain()?;
             let right = self.plus_minus()?;
+            self.operated = true;
             left = Expression::Intersection(vec![set(left)?, set(right)?]);
         }
         Ok(left)
@@ -187,13 +247,16 @@ impl Parser<'_> {
             self.expect('[')?;
         }
         let bars = std::mem::take(&mut self.bars);
-        let list = self.list()?;
+        let list = self.list(Place::Inside)?;
         self.bars = bars;
+        if list.operated && !left_open && !self.lenient {
+            return Err(self.unexpected());
+        }
         let right_open = self.accept(')');
         if !right_open {
             self.expect(']')?;
         }
-        let parted = list.groups.len() > 1;
+        let parted = list.groups.len() > 1 || list.paired;
         let mut elements = list.elements();
         let same = left_open == right_open;
         match elements.len() {
@@ -217,8 +280,11 @@ impl Parser<'_> {
             return Ok(Expression::NumberSet(NumberSet::Empty));
         }
         let bars = std::mem::take(&mut self.bars);
-        let list = self.list()?;
+        let list = self.list(Place::Inside)?;
         self.bars = bars;
+        if list.operated && !self.lenient {
+            return Err(self.unexpected());
+        }
         let mut elements = list.elements();
         if elements.len() == 1 && self.accept_command("choose") {
             let upper = elements.pop().ok_or_else(|| self.unexpected())?;
@@ -229,37 +295,46 @@ impl Parser<'_> {
         if close(self) { Ok(Expression::Set(elements)) } else { Err(self.unexpected()) }
     }
 
-    /// What stands in round brackets after the name of a function.
+    /// What stands in round or square brackets after the name of a function.
     pub(super) fn arguments(&mut self) -> Result<Vec<Expression>, ParseError> {
-        self.expect('(')?;
+        let is_round = self.accept('(');
+        if !is_round {
+            self.expect('[')?;
+        }
         let bars = std::mem::take(&mut self.bars);
-        let list = self.list()?;
+        let list = self.list(Place::Inside)?;
         self.bars = bars;
-        self.expect(')')?;
+        self.expect(if is_round { ')' } else { ']' })?;
         Ok(list.groups.into_iter().flatten().collect())
     }
 
-    /// Whether the round brackets ahead hold what makes the symbol before them a function: several things,
-    /// or a single number or symbol.
-    pub(super) fn is_application_ahead(&self) -> bool {
+    /// Whether brackets ahead, perhaps behind a brace, hold what makes the symbol before them a function:
+    /// several things, or a single number or symbol.
+    pub(super) fn is_application_ahead(&self, braced: bool) -> bool {
         let token = |at: usize| if at < self.end { Some(&self.tokens[at].token) } else { None };
-        let mut at = self.at + 1;
+        let open = self.at + usize::from(braced);
+        let close = match token(open) {
+            Some(Token::Sign('(')) => Token::Sign(')'),
+            Some(Token::Sign('[')) => Token::Sign(']'),
+            _ => return false,
+        };
+        let mut at = open + 1;
         let first = token(at);
         at += 1;
         let simple = match first {
             Some(Token::Number(_)) => {
                 at += usize::from(token(at) == Some(&Token::Sign('%')));
-                return token(at) == Some(&Token::Sign(')')) || self.has_comma_ahead();
+                return token(at) == Some(&close) || self.has_comma_ahead(open);
             }
             Some(Token::Letter('e')) => false,
             Some(Token::Letter(_) | Token::Name(_)) => true,
-            Some(Token::Command(name)) => is_symbol(name) || matches!(*name, "pi" | "infty"),
+            Some(Token::Command(name)) => is_symbol(name) || *name == "infty",
             _ => false,
         };
         while simple && matches!(token(at), Some(Token::Sign('_' | '^'))) {
             at = self.group_end(at + 1);
         }
-        (simple && token(at) == Some(&Token::Sign(')'))) || self.has_comma_ahead()
+        (simple && token(at) == Some(&close)) || self.has_comma_ahead(open)
     }
 
     /// Behind the token at `at`, or behind the closing brace if it is an opening one.
@@ -278,9 +353,9 @@ impl Parser<'_> {
         self.end
     }
 
-    fn has_comma_ahead(&self) -> bool {
+    fn has_comma_ahead(&self, open: usize) -> bool {
         let mut depth = 0_usize;
-        for spanned in &self.tokens[self.at..self.end] {
+        for spanned in &self.tokens[open..self.end] {
             match spanned.token {
                 Token::Sign('(' | '[' | '{') | Token::Command("{") => depth += 1,
                 Token::Sign(')' | ']' | '}') | Token::Command("}") => {
@@ -304,13 +379,8 @@ const fn is_relation(value: &Expression) -> bool {
 /// The value with a minus, which a number in front takes up unless it is a decimal.
 fn less(value: Expression) -> Expression {
     match value {
-        Expression::Decimal(_) => Expression::Mul(vec![Expression::integer(-1), value]),
-        Expression::Mul(mut factors) if factors[0].as_integer().is_some() => {
-            let first = std::mem::replace(&mut factors[0], Expression::integer(1));
-            factors[0] = negated(first);
-            Expression::Mul(factors)
-        }
-        value => negated(value),
+        Expression::Number(_) => negated(value),
+        value => Expression::Mul(vec![Expression::integer(-1), value]),
     }
 }
 
@@ -343,14 +413,17 @@ fn left_side(value: Expression) -> Result<Expression, ParseError> {
     }
 }
 
-/// Whether there is nothing but symbols in a value.
-fn is_symbolic(value: &Expression) -> bool {
+/// Whether this is a symbol, perhaps to a power, or a tuple of such.
+fn is_named(value: &Expression) -> bool {
     match value {
-        Expression::Symbol(_) => true,
-        Expression::Add(parts) | Expression::Mul(parts) | Expression::Tuple(parts) => {
-            parts.iter().all(is_symbolic)
+        Expression::Symbol(_) | Expression::Constant(Constant::Pi | Constant::ImaginaryUnit) => {
+            true
         }
-        Expression::Relation(_, sides) => sides.iter().all(is_symbolic),
+        Expression::Power(sides) => is_named(&sides[0]),
+        Expression::Tuple(parts) => parts.iter().all(is_named),
+        Expression::Interval(interval) if interval.left_open && interval.right_open => {
+            is_named(&interval.start) && is_named(&interval.end)
+        }
         _ => false,
     }
 }
@@ -377,6 +450,8 @@ impl Parser<'_> {
         right_open: bool,
     ) -> Result<Expression, ParseError> {
         let [start, end] = <[Expression; 2]>::try_from(elements).map_err(|_| self.unexpected())?;
+        let left_open = left_open || start == Expression::Constant(Constant::NegativeInfinity);
+        let right_open = right_open || end == Expression::Constant(Constant::Infinity);
         let order = reals::compare(&end, &start, &mut self.steps);
         let point = order == Some(Ordering::Equal);
         Ok(match order {

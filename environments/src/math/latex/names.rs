@@ -5,65 +5,96 @@ use super::tokens::Token;
 use super::{ParseError, Parser};
 use crate::math::expression::{Constant, Expression, Symbol};
 
-/// Names of symbols that are commands. The case of the first letter is dropped.
-const GREEK: [&str; 57] = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "omicron",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-    "Gamma",
-    "Delta",
-    "Theta",
-    "Lambda",
-    "Xi",
-    "Pi",
-    "Sigma",
-    "Upsilon",
-    "Phi",
-    "Psi",
-    "Omega",
-    "varepsilon",
-    "vartheta",
-    "varpi",
-    "varrho",
-    "varsigma",
-    "varphi",
-    "hbar",
-    "ell",
-    "wp",
-    "Re",
+/// Greek letters, as signs and as commands, which are their names. Names lose their capitals.
+const GREEK: [(char, &str); 41] = [
+    ('α', "alpha"),
+    ('β', "beta"),
+    ('γ', "gamma"),
+    ('δ', "delta"),
+    ('ε', "epsilon"),
+    ('ζ', "zeta"),
+    ('η', "eta"),
+    ('θ', "theta"),
+    ('ι', "iota"),
+    ('κ', "kappa"),
+    ('λ', "lambda"),
+    ('μ', "mu"),
+    ('ν', "nu"),
+    ('ξ', "xi"),
+    ('ο', "omicron"),
+    ('ρ', "rho"),
+    ('σ', "sigma"),
+    ('τ', "tau"),
+    ('υ', "upsilon"),
+    ('φ', "phi"),
+    ('χ', "chi"),
+    ('ψ', "psi"),
+    ('ω', "omega"),
+    ('Γ', "Gamma"),
+    ('Δ', "Delta"),
+    ('Θ', "Theta"),
+    ('Λ', "Lambda"),
+    ('Ξ', "Xi"),
+    ('Σ', "Sigma"),
+    ('Υ', "Upsilon"),
+    ('Φ', "Phi"),
+    ('Ψ', "Psi"),
+    ('Ω', "Omega"),
+    ('ϵ', "varepsilon"),
+    ('ϑ', "vartheta"),
+    ('ϖ', "varpi"),
+    ('ϱ', "varrho"),
+    ('ς', "varsigma"),
+    ('ϕ', "varphi"),
+    ('π', "pi"),
+    ('Π', "Pi"),
+];
+
+/// Other commands that are symbols.
+const SYMBOLS: [&str; 43] = [
+    "Bbbk",
+    "Diamond",
+    "Finv",
+    "Game",
     "Im",
-    "nabla",
-    "triangle",
+    "Re",
     "angle",
-    "prime",
+    "backprime",
+    "bigstar",
+    "blacklozenge",
+    "blacksquare",
+    "blacktriangle",
+    "circledS",
+    "clubsuit",
+    "complement",
+    "diagdown",
+    "diagup",
+    "diamondsuit",
+    "ell",
+    "eth",
+    "flat",
+    "hbar",
+    "heartsuit",
+    "hslash",
     "imath",
     "jmath",
-    "varnothing",
-    "surd",
-    "square",
-    "sharp",
-    "flat",
+    "lozenge",
+    "measuredangle",
+    "mho",
+    "nabla",
     "natural",
+    "nexists",
+    "prime",
+    "sharp",
+    "spadesuit",
+    "sphericalangle",
+    "square",
+    "surd",
+    "triangle",
+    "triangledown",
+    "varnothing",
+    "vartriangle",
+    "wp",
 ];
 
 /// Whether a symbol before a round bracket may be a function.
@@ -78,17 +109,30 @@ pub(super) enum Application {
 impl Parser<'_> {
     /// A symbol or a named number, with its index, its power, and what it is applied to.
     pub(super) fn named(&mut self, application: Application) -> Result<Expression, ParseError> {
-        let (base, written) = self.base_name()?;
+        let start = self.at;
+        let base = self.base_name()?;
         let (mut index, mut power) = (None, None);
+        let mut name_end = self.at;
+        let mut is_in_order = true;
         for _ in 0..2 {
             if index.is_none() && self.next_is('_') {
                 self.at += 1;
                 index = Some(self.index()?);
+                name_end = self.at;
+                is_in_order = power.is_none();
             } else if power.is_none() && self.next_is('^') && !self.is_transpose_or_degree() {
                 self.at += 1;
-                power = match self.exponent()? {
-                    Exponent::Value(value) => Some(value),
-                    Exponent::Degree | Exponent::Transpose => None,
+                power = match (self.peek(), self.peek_at(1)) {
+                    // The index is that of the symbol.
+                    (Some(&Token::Number(digits)), Some(Token::Sign('_'))) => {
+                        let value = self.number(digits)?;
+                        self.at += 1;
+                        Some(value)
+                    }
+                    _ => match self.exponent()? {
+                        Exponent::Value(value) => Some(value),
+                        Exponent::Degree | Exponent::Transpose => None,
+                    },
                 };
             }
         }
@@ -102,17 +146,21 @@ impl Parser<'_> {
             (base, None) => base,
             (_, Some(_)) => return Err(self.unexpected()),
         };
-        let named = matches!(value, Expression::Symbol(_) | Expression::Constant(Constant::Pi));
-        if application == Application::Allowed
-            && named
-            && self.next_is('(')
-            && self.is_application_ahead()
-        {
-            let name = match &value {
-                Expression::Symbol(symbol) if symbol.name.contains('_') => symbol.name.clone(),
-                _ => written.into(),
-            };
-            value = Expression::Applied(name, self.arguments()?);
+        // The name of a function ends before its power.
+        let named = is_in_order
+            && self.tokens[start].token != Token::Letter('E')
+            && matches!(value, Expression::Symbol(_) | Expression::Constant(Constant::Pi));
+        let braced = self.next_is('{') && matches!(self.peek_at(1), Some(Token::Sign('(' | '[')));
+        if application == Application::Allowed && named && self.is_application_ahead(braced) {
+            // The name of a function stays as it is written.
+            let [start, end] = [self.tokens[start].start, self.tokens[name_end - 1].end];
+            let mut name = self.source[start..end].to_owned();
+            name.retain(|sign| !sign.is_whitespace());
+            self.at += usize::from(braced);
+            value = Expression::Applied(name.into(), self.arguments()?);
+            if braced {
+                self.expect('}')?;
+            }
         }
         Ok(match power {
             Some(power) => value.power(power),
@@ -120,35 +168,38 @@ impl Parser<'_> {
         })
     }
 
-    fn is_transpose_or_degree(&self) -> bool {
-        let (next, after) = (self.peek_at(1), self.peek_at(2));
-        let plain = |token: Option<&Token<'_>>| {
-            matches!(token, Some(Token::Letter('T') | Token::Command("circ")))
+    /// Whether the caret ahead is that of a transpose or of degrees.
+    pub(super) fn is_transpose_or_degree(&self) -> bool {
+        let plain = |offset: usize| {
+            self.peek_at(offset) == Some(&Token::Letter('T')) || self.is_degree(offset)
         };
-        plain(next)
-            || (next == Some(&Token::Sign('{'))
-                && plain(after)
-                && self.peek_at(3) == Some(&Token::Sign('}')))
+        let is_braced = self.peek_at(1) == Some(&Token::Sign('{'))
+            && self.peek_at(3) == Some(&Token::Sign('}'));
+        plain(1) || (is_braced && plain(2))
     }
 
-    /// The symbol that the next token names, and the name as a function, which keeps its case.
-    fn base_name(&mut self) -> Result<(Expression, String), ParseError> {
+    /// The symbol that the next token names.
+    pub(super) fn base_name(&mut self) -> Result<Expression, ParseError> {
         let token = self.peek().cloned().ok_or_else(|| self.unexpected())?;
         self.at += 1;
         Ok(match token {
-            Token::Letter('I') => (Expression::Constant(Constant::ImaginaryUnit), String::new()),
-            Token::Letter('d') => (Expression::Symbol(self.differential()), "d".into()),
+            Token::Letter('I') => Expression::Constant(Constant::ImaginaryUnit),
+            Token::Letter('d') => Expression::Symbol(self.differential()),
             Token::Letter(letter) => {
                 let mut buffer = [0; 4];
                 let name = letter.to_ascii_lowercase().encode_utf8(&mut buffer);
-                (Expression::Symbol(self.symbol(name)), letter.into())
+                Expression::Symbol(self.symbol(name))
             }
-            Token::Name(name) => (Expression::Symbol(self.symbol(&name)), name),
-            Token::Command("pi") => (Expression::Constant(Constant::Pi), "\\pi".into()),
-            Token::Command("infty") => (Expression::Constant(Constant::Infinity), String::new()),
+            // Without its capital, \Pi is the number as well.
+            Token::Command("pi" | "Pi") => Expression::Constant(Constant::Pi),
+            Token::Name(name) if name == "pi" => Expression::Constant(Constant::Pi),
+            Token::Name(name) => Expression::Symbol(self.symbol(&name)),
+            Token::Command("infty") => {
+                self.accept('%');
+                Expression::Constant(Constant::Infinity)
+            }
             Token::Command(name) if is_symbol(name) => {
-                let lower = name.to_ascii_lowercase();
-                (Expression::Symbol(self.symbol(&lower)), format!("\\{name}"))
+                Expression::Symbol(self.symbol(&name.to_ascii_lowercase()))
             }
             _ => {
                 self.at -= 1;
@@ -157,17 +208,22 @@ impl Parser<'_> {
         })
     }
 
-    /// `d` alone, or the differential that it makes with the letter that follows.
+    /// `d` alone, or the differential that it makes with the letter that follows, which keeps its case.
     fn differential(&mut self) -> Symbol {
         let name = match self.peek() {
-            Some(Token::Letter(letter)) => format!("d{}", letter.to_ascii_lowercase()),
-            Some(Token::Command(name)) if is_symbol(name) => {
+            Some(Token::Letter(letter)) => format!("d{letter}"),
+            Some(Token::Command(name)) if is_symbol(name) && self.is_command() => {
                 format!("d{}", name.to_ascii_lowercase())
             }
             _ => return self.symbol("d"),
         };
         self.at += 1;
         self.symbol(&name)
+    }
+
+    /// Whether the next token is written as a command, and not as a sign.
+    fn is_command(&self) -> bool {
+        self.tokens.get(self.at).is_some_and(|next| self.source[next.start..].starts_with('\\'))
     }
 
     /// An index as it appears in a name: one sign, or anything in braces.
@@ -186,7 +242,12 @@ impl Parser<'_> {
             }
             return Err(self.unexpected());
         }
-        if self.peek().is_none() {
+        let is_read = match self.peek() {
+            None => false,
+            Some(Token::Letter('e')) => self.lenient,
+            Some(_) => true,
+        };
+        if !is_read {
             return Err(self.unexpected());
         }
         self.at += 1;
@@ -200,6 +261,12 @@ fn index_name(text: &str) -> String {
     if name.chars().count() == 1 { name } else { format!("{{{name}}}") }
 }
 
+/// Whether a command is a symbol; π is one, too.
 pub(super) fn is_symbol(name: &str) -> bool {
-    GREEK.contains(&name)
+    GREEK.iter().any(|(_, letter)| *letter == name) || SYMBOLS.contains(&name)
+}
+
+/// The name of a Greek letter.
+pub(super) fn greek(sign: char) -> Option<&'static str> {
+    GREEK.iter().find(|(letter, _)| *letter == sign).map(|(_, name)| *name)
 }

@@ -94,7 +94,8 @@ impl Parser<'_> {
     }
 
     fn juxtaposed(&mut self, functions: Functions) -> Result<Expression, ParseError> {
-        let first = self.postfixed(functions)?;
+        // Even where functions end a product, one may begin it.
+        let first = self.postfixed(Functions::Allowed)?;
         if !self.starts_factor(functions) {
             return Ok(first);
         }
@@ -130,7 +131,9 @@ impl Parser<'_> {
                 self.chain()?;
                 value = Expression::Function(Function::Factorial, vec![scalar(value, "!")?]);
             } else if self.accept('\'') {
-                value = transposed(value);
+                value = transposed(self.marked(value)?);
+            } else if self.next_is('^') && self.is_transpose_or_degree() {
+                value = self.powered(value)?;
             } else {
                 return Ok(value);
             }
@@ -148,21 +151,31 @@ impl Parser<'_> {
         while self.next_is('^') {
             self.at += 1;
             match self.exponent()? {
-                Exponent::Degree => {}
-                Exponent::Transpose => base = transposed(base),
+                Exponent::Degree => base = self.marked(base)?,
+                Exponent::Transpose => base = transposed(self.marked(base)?),
                 Exponent::Value(exponent) => {
                     self.chain()?;
                     base = scalar(base, "^")?.power(exponent);
+                    // An index of a power says nothing.
+                    if self.accept('_') {
+                        self.index()?;
+                    }
                 }
             }
         }
         Ok(base)
     }
 
+    /// What a mark of degrees or of a transpose stands behind.
+    fn marked(&self, value: Expression) -> Result<Expression, ParseError> {
+        if self.lenient { Ok(value) } else { scalar(value, "^") }
+    }
+
     /// What follows a caret.
     pub(super) fn exponent(&mut self) -> Result<Exponent, ParseError> {
         if self.accept('{') {
-            if self.accept_command("circ") {
+            if self.is_degree(0) {
+                self.at += 1;
                 self.expect('}')?;
                 return Ok(Exponent::Degree);
             }
@@ -182,7 +195,7 @@ impl Parser<'_> {
             return Ok(Exponent::Value(scalar(value, "^")?));
         }
         match self.peek() {
-            Some(Token::Command("circ")) => {
+            _ if self.is_degree(0) => {
                 self.at += 1;
                 Ok(Exponent::Degree)
             }
@@ -191,7 +204,7 @@ impl Parser<'_> {
                 Ok(Exponent::Transpose)
             }
             Some(Token::Number(_) | Token::Name(_) | Token::Letter(_)) => self.bare_exponent(),
-            Some(Token::Command(name)) if is_symbol(name) || matches!(*name, "pi" | "infty") => {
+            Some(Token::Command(name)) if is_symbol(name) || *name == "infty" => {
                 self.bare_exponent()
             }
             _ => Err(self.unexpected()),
@@ -199,15 +212,23 @@ impl Parser<'_> {
     }
 
     fn bare_exponent(&mut self) -> Result<Exponent, ParseError> {
-        if self.peek() == Some(&Token::Letter('e')) {
-            return Err(self.unexpected());
-        }
-        let value = if matches!(self.peek(), Some(Token::Number(_))) {
-            self.numeral()?
-        } else {
-            self.nested(|parser| parser.named(Application::Forbidden))?
-        };
-        Ok(Exponent::Value(value))
+        Ok(Exponent::Value(match self.peek() {
+            Some(Token::Letter('e')) if self.lenient => {
+                self.at += 1;
+                Expression::Constant(Constant::Euler)
+            }
+            Some(Token::Letter('e')) => return Err(self.unexpected()),
+            Some(Token::Number(_)) => self.numeral()?,
+            _ => self.nested(|parser| parser.named(Application::Forbidden))?,
+        }))
+    }
+
+    /// Whether a token is a mark of degrees.
+    pub(super) fn is_degree(&self, offset: usize) -> bool {
+        matches!(
+            self.peek_at(offset),
+            Some(Token::Command("circ" | "degree" | "circle") | Token::Sign('°'))
+        )
     }
 
     /// A number with what belongs to it: an index, which says nothing, and a percent sign.
@@ -243,7 +264,7 @@ fn is_plain_command(name: &str) -> bool {
     is_symbol(name)
         || matches!(
             name,
-            "pi" | "infty"
+            "infty"
                 | "frac"
                 | "dfrac"
                 | "tfrac"
@@ -253,9 +274,11 @@ fn is_plain_command(name: &str) -> bool {
                 | "tbinom"
                 | "lfloor"
                 | "lceil"
-                | "floor"
-                | "ceil"
+                | "llcorner"
+                | "ulcorner"
                 | "lvert"
+                | "lbrace"
+                | "phantom"
                 | "{"
         )
 }

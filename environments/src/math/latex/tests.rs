@@ -1,6 +1,6 @@
 //! LaTeX and what it is read as, in SymPy's form.
 
-use super::{LENGTH_MAX, ParseError, parse};
+use super::{LENGTH_MAX, Options, ParseError, parse};
 use crate::math::expression::{DEPTH_MAX, Expression};
 
 fn read(text: &str) -> String {
@@ -266,6 +266,132 @@ fn brackets_make_intervals_tuples_and_sets() {
         ("A \\cup B", "nothing"),
         ("1,", "nothing"),
     ]);
+}
+
+#[test]
+fn signs_beyond_ascii_are_read_as_what_they_stand_for() {
+    for (text, same) in [
+        ("−\\frac{1}{3}", "-\\frac{1}{3}"),
+        ("2×3", "2*3"),
+        ("2⋅3", "2*3"),
+        ("6÷x", "6/x"),
+        ("2⊕3", "2+3"),
+        ("1±2", "1\\pm 2"),
+        ("π", "\\pi"),
+        ("Π", "\\pi"),
+        ("\\text{pi}", "\\pi"),
+        ("α+ϕ", "\\alpha+\\varphi"),
+        ("\\text{α}", "\\alpha"),
+        ("\\text{infinity}", "\\text{\\infinity}"),
+        ("x≤2", "x\\le 2"),
+        ("x≥2", "x\\ge 2"),
+        ("x≪2", "x<2"),
+        ("x≠2", "x\\ne 2"),
+        ("x≔2", "x=2"),
+        ("x≈2", "x\\approx 2"),
+        ("x~=2", "x\\approx 2"),
+        ("x!==2", "x\\ne 2"),
+        ("(0,1)∪(2,3)", "(0,1)\\cup(2,3)"),
+        ("(0,2)∩(1,3)", "(0,2)\\cap(1,3)"),
+        ("ℝ∖\\{0\\}", "\\mathbb{R}\\setminus\\{0\\}"),
+        ("∅", "\\emptyset"),
+        ("30^°", "30"),
+        ("x^\\degree", "x"),
+        ("{30}^{\\degree}", "30"),
+        ("100!^\\circ", "100!"),
+        ("\\infty\\%", "\\infty"),
+        ("1\\over 2", "1/2"),
+    ] {
+        assert_eq!(read(text), read(same), "{text}");
+        assert_ne!(read(text), "nothing", "{text}");
+    }
+    check(&[
+        ("ℵ", "ℵ"),
+        ("∞", "nothing"),
+        ("√2", "nothing"),
+        ("2·3", "nothing"),
+        ("x²", "nothing"),
+    ]);
+}
+
+#[test]
+fn names_are_what_is_between_the_braces() {
+    check(&[
+        ("\\mathrm{(C)}", "math{(c)}"),
+        ("\\text{(C)}", "c"),
+        ("\\mathbb{E}", "math{e}"),
+        ("\\bm{x}", "bm{x}"),
+        ("\\Diamond", "diamond"),
+        ("\\overline{x_{1}}", "nothing"),
+        ("b^2_1", "b_1**2"),
+        ("P_n(x)", "P_n(x)"),
+        ("P[x]", "P(x)"),
+        ("P{(x)}", "P(x)"),
+        ("E(X)", "e*x"),
+        ("dX", "dX"),
+        ("d\\theta", "dtheta"),
+        ("dπ", "pi*d"),
+    ]);
+}
+
+#[test]
+fn sets_stand_alone_or_beside_a_name() {
+    check(&[
+        ("x=\\{1,2\\}", "Eq(x, {1, 2})"),
+        ("x^2=\\{1,2\\}", "Eq(x**2, {1, 2})"),
+        ("x^2=1,2", "Eq(x**2, {1, 2})"),
+        ("x\\in(0,1)\\cup(2,3)", "Eq(x, Union(Interval.open(0, 1), Interval.open(2, 3)))"),
+        ("(x,y)=(1,2)", "Eq((x, y), Interval.open(1, 2))"),
+        ("x=\\pm 2, 3", "Eq(x, {-2, 2, 3})"),
+        ("x>\\{5\\}", "x > 5"),
+        ("2x=\\{1,2\\}", "nothing"),
+        ("f(x)=\\{1,2\\}", "nothing"),
+        ("x>\\{1,2\\}", "nothing"),
+        ("x\\equiv\\{1,2\\}", "nothing"),
+        ("x>\\pm 2", "nothing"),
+        ("(x,y)>2", "nothing"),
+        ("(x,y)\\approx 2", "nothing"),
+        ("y, x=\\{1,2\\}", "nothing"),
+        ("x=(1,2), y=3", "nothing"),
+        ("2k\\pi, k\\in\\mathbb{Z}", "nothing"),
+        ("(0,1)\\cup(2,3), 5", "nothing"),
+        ("\\{(0,1)\\cup(2,3)\\}", "nothing"),
+        (
+            "((0,1)\\cup(2,3))\\cap(0,2)",
+            "Intersection(Interval.open(0, 2), Union(Interval.open(0, 1), Interval.open(2, 3)))",
+        ),
+        ("(1,2)^T", "nothing"),
+        ("(\\pm 2)", "(-2, 2)"),
+        ("[-\\infty,3]", "Interval(-oo, 3)"),
+    ]);
+    assert_eq!(parse("[-\\infty,3]"), parse("(-\\infty,3]"));
+}
+
+/// Whatever the original's language lacks, and what it reads otherwise than it is meant.
+#[test]
+fn strictly_more_is_read() {
+    for (text, otherwise, strictly) in [
+        ("x^e", "nothing", "x**E"),
+        ("v_e", "nothing", "v_e"),
+        ("\\log_e 2", "nothing", "log(2, E)"),
+        ("\\operatorname{arctan} x", "nothing", "atan(x)"),
+        ("\\sum\\limits_{k=1}^{n} k", "nothing", "Sum(k, (k, 1, n))"),
+        ("d\\sqrt{3}", "dsqrt*3", "sqrt(3)*d"),
+        ("2d\\cdot 3", "2*dcdot*3", "2*d*3"),
+        ("rank", "nothing", "r*a*n*k"),
+        ("2k\\pi, k\\in\\mathbb{Z}", "nothing", "{2*k*pi, Eq(k, Integers)}"),
+        ("(30,60)^\\circ", "nothing", "Interval.open(30, 60)"),
+        ("\\overline{x_{1}}", "nothing", "bar{x_{1}}"),
+    ] {
+        assert_eq!(read(text), otherwise, "{text}");
+        let read = super::parse_with(text, Options { strict: true }).unwrap();
+        let sorted = |text: &str| {
+            let mut text: Vec<char> = text.chars().collect();
+            text.sort_unstable();
+            text
+        };
+        assert_eq!(sorted(&read.to_string()), sorted(strictly), "{text}: {read}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::functions::simple_function;
-use super::names::is_symbol;
+use super::names::{greek, is_symbol};
 use crate::math::expression::NumberSet;
 
 /// A piece of LaTeX.
@@ -35,116 +35,266 @@ pub(super) struct Spanned<'a> {
 }
 
 /// Commands that only space or size what follows.
-const IGNORED: [&str; 9] =
-    ["quad", "qquad", "left", "right", "displaystyle", "limits", "phantom", "boxed", "fbox"];
-
-/// Commands whose argument is a name, and what stands before it in the symbol.
-const NAMED: [(&str, Option<&str>); 29] = [
-    ("text", None),
-    ("textbf", None),
-    ("textit", None),
-    ("textrm", None),
-    ("textnormal", None),
-    ("mbox", None),
-    ("mathrm", Some("math")),
-    ("mathbf", Some("math")),
-    ("mathit", Some("math")),
-    ("mathcal", Some("math")),
-    ("mathscr", Some("math")),
-    ("mathfrak", Some("math")),
-    ("mathsf", Some("math")),
-    ("mathtt", Some("math")),
-    ("boldsymbol", Some("boldsymbol")),
-    ("bar", Some("bar")),
-    ("overline", Some("bar")),
-    ("vec", Some("vec")),
-    ("overrightarrow", Some("vec")),
-    ("hat", Some("hat")),
-    ("tilde", Some("tilde")),
-    ("widetilde", Some("tilde")),
-    ("dot", Some("dot")),
-    ("ddot", Some("ddot")),
-    ("check", Some("check")),
-    ("breve", Some("breve")),
-    ("acute", Some("acute")),
-    ("grave", Some("grave")),
-    ("mathring", Some("mathring")),
+const IGNORED: [&str; 19] = [
+    "quad",
+    "qquad",
+    "left",
+    "right",
+    "displaystyle",
+    "boxed",
+    "fbox",
+    "thinspace",
+    "medspace",
+    "thickspace",
+    "negthinspace",
+    "negmedspace",
+    "negthickspace",
+    "hfil",
+    "vbox",
+    "vcenter",
+    "vrule",
+    "vskip",
+    "vspace",
 ];
 
+/// Commands whose argument is a name. What stands before it in the symbol is the command itself, unless
+/// [`accent`] says otherwise.
+const NAMED: [&str; 45] = [
+    "acute",
+    "bar",
+    "bm",
+    "boldsymbol",
+    "breve",
+    "check",
+    "ddot",
+    "dot",
+    "grave",
+    "hat",
+    "mathbf",
+    "mathbin",
+    "mathcal",
+    "mathclap",
+    "mathclose",
+    "mathellipsis",
+    "mathfrak",
+    "mathinner",
+    "mathit",
+    "mathnormal",
+    "mathop",
+    "mathopen",
+    "mathord",
+    "mathpunct",
+    "mathrel",
+    "mathring",
+    "mathrlap",
+    "mathrm",
+    "mathscr",
+    "mathsf",
+    "mathsterling",
+    "mathtt",
+    "mbox",
+    "overline",
+    "overrightarrow",
+    "text",
+    "textbf",
+    "textit",
+    "textnormal",
+    "textrm",
+    "tilde",
+    "vec",
+    "widecheck",
+    "widetilde",
+    "mathbb",
+];
+
+/// What stands before a name in the symbol; nothing where it is text.
+fn accent(command: &str) -> Option<&str> {
+    match command {
+        "overline" => Some("bar"),
+        "overrightarrow" => Some("vec"),
+        "widetilde" => Some("tilde"),
+        "mbox" => None,
+        command if command.starts_with("text") => None,
+        command if command.starts_with("math") => Some("math"),
+        command => Some(command),
+    }
+}
+
+/// Signs beyond ASCII, by what they are read as.
+fn sign(sign: char) -> Option<Token<'static>> {
+    Some(match sign {
+        '∔' | '⊕' | '⊞' => Token::Sign('+'),
+        '−' | '∸' => Token::Sign('-'),
+        '×' | '∗' | '∘' | '∙' | '⊗' | '⊠' | '⊡' | '⋄' | '⋅' | '⋆' | '⋈' | '⋉' | '⋊' => {
+            Token::Sign('*')
+        }
+        '÷' | '∕' => Token::Sign('/'),
+        '≎' | '≏' | '≐' | '≑' | '≒' | '≓' | '≔' | '≕' | '≖' | '≗' | '≟' | '≡' | '≣' => {
+            Token::Sign('=')
+        }
+        '≃' | '≅' | '≈' | '≊' | '≋' => Token::Command("approx"),
+        '≪' | '≺' | '⋖' => Token::Sign('<'),
+        '≫' | '≻' | '⋗' => Token::Sign('>'),
+        '≤' | '≦' | '≲' | '≾' => Token::Command("le"),
+        '≥' | '≧' | '≳' | '≿' => Token::Command("ge"),
+        '≁' | '≄' | '≇' | '≉' | '≠' | '≢' => Token::Command("ne"),
+        '∪' => Token::Command("cup"),
+        '∩' => Token::Command("cap"),
+        '∖' => Token::Command("setminus"),
+        '±' | '∓' => Token::Command("pm"),
+        '⊆' => Token::Command("subseteq"),
+        '⊇' => Token::Command("supseteq"),
+        '∉' => Token::Command("notin"),
+        '∅' => Token::Command("emptyset"),
+        'ℕ' => Token::NumberSet(NumberSet::Naturals),
+        'ℤ' => Token::NumberSet(NumberSet::Integers),
+        'ℚ' => Token::NumberSet(NumberSet::Rationals),
+        'ℝ' => Token::NumberSet(NumberSet::Reals),
+        'ℂ' => Token::NumberSet(NumberSet::Complexes),
+        'ℵ' | 'ℶ' | 'ℷ' | 'ℸ' => Token::Name(sign.into()),
+        sign => Token::Command(greek(sign)?),
+    })
+}
+
 /// Commands that mean something beside symbols, functions and those with a name as their argument.
-const OTHERS: [&str; 58] = [
-    "frac",
-    "dfrac",
-    "tfrac",
-    "cfrac",
-    "sqrt",
+const OTHERS: [&str; 77] = [
+    "approx",
     "binom",
-    "dbinom",
-    "tbinom",
-    "choose",
-    "log",
-    "ln",
-    "exp",
-    "max",
-    "min",
-    "gcd",
-    "lcm",
-    "lfloor",
-    "rfloor",
-    "lceil",
-    "rceil",
-    "floor",
-    "ceil",
-    "lvert",
-    "rvert",
-    "vert",
-    "sum",
-    "prod",
-    "int",
-    "lim",
-    "det",
-    "emptyset",
-    "infty",
-    "pi",
+    "cap",
     "cdot",
-    "times",
+    "cfrac",
+    "choose",
+    "circ",
+    "circle",
+    "cup",
+    "dbinom",
+    "degree",
+    "det",
+    "dfrac",
     "div",
-    "mod",
-    "pm",
-    "mp",
-    "le",
-    "leq",
-    "leqslant",
+    "emptyset",
+    "equiv",
+    "exp",
+    "frac",
+    "gcd",
     "ge",
     "geq",
     "geqslant",
+    "in",
+    "infty",
+    "int",
+    "langle",
+    "lbrace",
+    "lceil",
+    "lcm",
+    "le",
+    "Leftrightarrow",
+    "leftrightarrow",
+    "leq",
+    "leqslant",
+    "lfloor",
+    "lim",
+    "limits",
+    "llcorner",
+    "ln",
+    "log",
+    "Longrightarrow",
+    "longrightarrow",
+    "lrcorner",
+    "lvert",
+    "max",
+    "min",
+    "mod",
+    "mp",
     "ne",
     "neq",
-    "equiv",
-    "approx",
-    "in",
     "notin",
-    "cup",
-    "cap",
-    "setminus",
-    "to",
-    "rightarrow",
-    "circ",
+    "over",
     "partial",
+    "phantom",
+    "pm",
+    "prod",
+    "rangle",
+    "rbrace",
+    "rceil",
+    "rfloor",
+    "Rightarrow",
+    "rightarrow",
+    "rvert",
+    "setminus",
+    "sqrt",
+    "subseteq",
+    "sum",
+    "supseteq",
+    "tbinom",
+    "tfrac",
+    "times",
+    "to",
+    "ulcorner",
+    "urcorner",
+    "vert",
+    "xRightarrow",
+    "xrightarrow",
+];
+
+/// Relations of several signs; of two that begin alike the longer one comes first.
+const SIGNS: [(&str, &str); 6] =
+    [("<=", "le"), (">=", "ge"), ("!==", "ne"), ("!=", "ne"), ("==", "equiv"), ("~=", "approx")];
+
+/// Words that are none of the letters that they are written with, and say nothing in the original's
+/// language unless they are the name of an operator. Of words that begin alike the shortest is enough.
+const WORDS: [&str; 31] = [
+    "SVD",
+    "arccosh",
+    "arcosh",
+    "arcsinh",
+    "arctanh",
+    "arsinh",
+    "artanh",
+    "bmatrix",
+    "ceil",
+    "cols",
+    "diag",
+    "eig",
+    "eye",
+    "floor",
+    "gcd",
+    "hstack",
+    "lcm",
+    "matrix",
+    "norm",
+    "nullspace",
+    "ones",
+    "orth",
+    "pmatrix",
+    "rank",
+    "rows",
+    "rref",
+    "svd",
+    "tr",
+    "vmatrix",
+    "vstack",
+    "zeros",
+];
+
+/// Operators by `\operatorname`. The original knows some more, of matrices.
+const OPERATORS: [&str; 12] = [
+    "arccosh", "arcosh", "arcsinh", "arctanh", "arsinh", "artanh", "ceil", "floor", "gcd", "lcm",
+    "rank", "tr",
 ];
 
 fn is_known(name: &str) -> bool {
     OTHERS.contains(&name)
         || is_symbol(name)
         || simple_function(name).is_some()
-        || NAMED.iter().any(|(command, _)| *command == name)
-        || ["mathbb", "begin", "end", "operatorname", "lt", "gt"].contains(&name)
+        || NAMED.contains(&name)
+        || ["begin", "end", "operatorname", "lt", "gt"].contains(&name)
         || ["lgroup", "rgroup", "lbrack", "rbrack", "lbrace", "rbrace"].contains(&name)
 }
 
 /// Cuts a text into tokens.
-pub(super) fn tokenize(source: &str) -> Result<Vec<Spanned<'_>>, ParseError> {
-    let mut lexer = Lexer { source, at: 0 };
+pub(super) fn tokenize(source: &str, lenient: bool) -> Result<Vec<Spanned<'_>>, ParseError> {
+    let mut lexer = Lexer { source, at: 0, lenient };
     let mut tokens = Vec::with_capacity(source.len().min(256));
     while let Some(first) = lexer.rest().chars().next() {
         let start = lexer.at;
@@ -158,6 +308,7 @@ pub(super) fn tokenize(source: &str) -> Result<Vec<Spanned<'_>>, ParseError> {
 struct Lexer<'a> {
     source: &'a str,
     at: usize,
+    lenient: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -187,25 +338,43 @@ impl<'a> Lexer<'a> {
         if first.is_ascii_digit() || first == '.' {
             return self.number().map(Some);
         }
-        if self.rest().starts_with("true") {
-            return Err(self.unexpected());
-        }
         if first.is_ascii_alphabetic() {
+            if !self.lenient && WORDS.iter().any(|word| self.rest().starts_with(word)) {
+                return Err(self.unexpected());
+            }
+            if let Some(differential) = self.differential() {
+                return Ok(Some(differential));
+            }
             self.at += 1;
             return Ok(Some(Token::Letter(first)));
         }
-        for (sign, name) in [("<=", "le"), (">=", "ge"), ("!=", "ne"), ("≤", "le"), ("≥", "ge")]
-        {
+        for (sign, name) in SIGNS {
             if self.rest().starts_with(sign) {
                 self.at += sign.len();
                 return Ok(Some(Token::Command(name)));
             }
         }
-        if !"+-*/^_()[]{}|,;:=<>!'&%".contains(first) {
-            return Err(self.unexpected());
+        let token = if "+-*/^_()[]{}|,;:=<>!'&%°".contains(first) {
+            Token::Sign(first)
+        } else {
+            sign(first).ok_or_else(|| self.unexpected())?
+        };
+        self.at += first.len_utf8();
+        Ok(Some(token))
+    }
+
+    /// A `d` and any command behind it are one symbol to the original: `d\cdot`. Those that are symbols
+    /// themselves are left, since they may end an integral.
+    fn differential(&mut self) -> Option<Token<'a>> {
+        let behind = self.rest().strip_prefix('d').filter(|_| !self.lenient)?.trim_start();
+        let word = behind.strip_prefix('\\')?;
+        let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let name = &word[..letters];
+        if name.is_empty() || is_symbol(name) {
+            return None;
         }
-        self.at += if self.rest().starts_with("==") { 2 } else { 1 };
-        Ok(Some(Token::Sign(first)))
+        self.at = self.source.len() - word.len() + letters;
+        Some(Token::Name(format!("d{}", name.to_ascii_lowercase())))
     }
 
     fn number(&mut self) -> Result<Token<'a>, ParseError> {
@@ -240,14 +409,22 @@ impl<'a> Lexer<'a> {
         let known = if IGNORED.contains(&word) { Some(letters) } else { None };
         let known = known.or_else(|| (1..=letters).rev().find(|length| is_known(&word[..*length])));
         let name = &self.take(1 + known.unwrap_or(letters))[1..];
-        if IGNORED.contains(&name) {
+        if IGNORED.contains(&name) || (name == "limits" && self.lenient) {
             return Ok(None);
         }
-        if let Some((_, prefix)) = NAMED.iter().find(|(command, _)| *command == name) {
-            return self.name(*prefix).map(Some);
+        if name == "mathbb"
+            && let Some(set) = self.number_set()
+        {
+            return Ok(Some(set));
+        }
+        // The original knows the set of primes, and can do nothing with it.
+        if name == "mathbb" && self.rest().starts_with("{P}") && !self.lenient {
+            return Err(self.unexpected());
+        }
+        if NAMED.contains(&name) {
+            return self.name(accent(name)).map(Some);
         }
         Ok(Some(match name {
-            "mathbb" => Token::NumberSet(self.number_set()?),
             "begin" => {
                 let environment = self.braced()?;
                 if environment == "array" && self.rest().starts_with('{') {
@@ -259,15 +436,20 @@ impl<'a> Lexer<'a> {
                 self.braced()?;
                 Token::End
             }
-            "operatorname" => Token::Command(self.braced()?),
+            "operatorname" => {
+                let name = self.braced()?;
+                if !self.lenient && !OPERATORS.contains(&name) {
+                    return Err(self.unexpected());
+                }
+                Token::Command(name)
+            }
+            "over" => Token::Sign('/'),
             "lt" => Token::Sign('<'),
             "gt" => Token::Sign('>'),
             "lgroup" => Token::Sign('('),
             "rgroup" => Token::Sign(')'),
             "lbrack" => Token::Sign('['),
             "rbrack" => Token::Sign(']'),
-            "lbrace" => Token::Command("{"),
-            "rbrace" => Token::Command("}"),
             _ => Token::Command(name),
         }))
     }
@@ -319,29 +501,34 @@ impl<'a> Lexer<'a> {
         Err(self.unexpected())
     }
 
-    fn number_set(&mut self) -> Result<NumberSet, ParseError> {
-        Ok(match self.braced()?.trim() {
-            "N" => NumberSet::Naturals,
-            "Z" => NumberSet::Integers,
-            "Q" => NumberSet::Rationals,
-            "R" => NumberSet::Reals,
-            "C" => NumberSet::Complexes,
-            _ => return Err(self.unexpected()),
-        })
+    /// The set of numbers that the letter in the braces ahead names.
+    fn number_set(&mut self) -> Option<Token<'a>> {
+        let set = match self.rest().get(..3)? {
+            "{N}" => NumberSet::Naturals,
+            "{Z}" => NumberSet::Integers,
+            "{Q}" => NumberSet::Rationals,
+            "{R}" => NumberSet::Reals,
+            "{C}" => NumberSet::Complexes,
+            _ => return None,
+        };
+        self.at += 3;
+        Some(Token::NumberSet(set))
     }
 
     fn name(&mut self, prefix: Option<&str>) -> Result<Token<'a>, ParseError> {
         let content = self.braced()?;
-        if prefix.is_none() && content.contains('{') {
+        if content.contains('{') && (prefix.is_none() || !self.lenient) {
             return Err(self.unexpected());
         }
-        let kept = content.chars().filter(|sign| !sign.is_whitespace() && !"()".contains(*sign));
+        let is_dropped = |sign: char| sign == ' ' || (prefix.is_none() && "()".contains(sign));
+        let kept = content.chars().filter(|sign| !is_dropped(*sign));
         let mut name: String = kept.collect();
         name.make_ascii_lowercase();
-        if let Some(symbol) =
-            name.strip_prefix('\\').filter(|symbol| *symbol == "pi" || is_symbol(symbol))
-        {
-            name = symbol.into();
+        if prefix.is_none() {
+            let letter = name.chars().next().filter(|letter| letter.len_utf8() == name.len());
+            let name_of_letter = letter.and_then(greek).map(str::to_lowercase);
+            let command = name.strip_prefix('\\').map(str::to_owned);
+            name = name_of_letter.or(command).unwrap_or(name);
         }
         if name.is_empty() {
             return Err(self.unexpected());
