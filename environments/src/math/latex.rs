@@ -29,6 +29,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod vocabulary;
 
 use super::equality::Options;
 use super::exact;

@@ -3,6 +3,8 @@
 //! What was not computed is shown as it is: `2*3`, `(2*x)/3`. The rules are those of SymPy's string
 //! printer (BSD licence), for the objects that the parsers build.
 
+mod matrices;
+
 use std::fmt::{self, Write};
 
 use num_bigint::BigInt;
@@ -10,7 +12,7 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
 use super::expression::{
-    Bound, BoundKind, Constant, Decimal, Expression, Interval, Matrix, Relation, Side,
+    Bound, BoundKind, Constant, Decimal, Expression, Interval, Relation, Side,
 };
 use super::order;
 
@@ -28,7 +30,7 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Decimal(decimal) => f.write_str(&decimal_text(decimal, Zeros::Kept)),
-            Self::Matrix(matrix) => f.write_str(&whole_matrix(matrix)),
+            Self::Matrix(matrix) => f.write_str(&matrices::alone(matrix)),
             value => f.write_str(&text(value)),
         }
     }
@@ -64,7 +66,7 @@ fn text(value: &Expression) -> String {
         Expression::Derivative { body, variable, order } => {
             format!("Derivative({}, ({}, {order}))", text(body), variable.name)
         }
-        Expression::Matrix(matrix) => matrix_text(matrix),
+        Expression::Matrix(matrix) => matrices::inside(matrix),
         Expression::Set(elements) => set(elements),
         Expression::Interval(interval) => interval_text(interval),
         Expression::Union(sets) => format!("Union({})", sorted(sets)),
@@ -379,37 +381,6 @@ fn bound_text(bound: &Bound) -> String {
     }
     ranges.reverse();
     format!("{name}({}, {})", text(&current.body), ranges.join(", "))
-}
-
-/// A matrix inside of something: its columns are as wide as the widest of their entries.
-fn matrix_text(matrix: &Matrix) -> String {
-    let columns = matrix.columns.max(1);
-    let entries: Vec<String> = matrix.entries.iter().map(text).collect();
-    let width = |column: usize| {
-        let of_column = entries.iter().skip(column).step_by(columns);
-        of_column.map(|entry| entry.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let row = |row: &[String]| {
-        let padded: Vec<String> =
-            row.iter().zip(&widths).map(|(entry, width)| format!("{entry:>width$}")).collect();
-        format!("[{}]", padded.join(", "))
-    };
-    let rows: Vec<String> = entries.chunks(columns).map(row).collect();
-    match rows.as_slice() {
-        [only] => format!("Matrix([{only}])"),
-        rows => format!("Matrix([\n{}])", rows.join(",\n")),
-    }
-}
-
-/// A matrix that stands alone.
-fn whole_matrix(matrix: &Matrix) -> String {
-    let row = |row: &[Expression]| {
-        let entries: Vec<String> = row.iter().map(ToString::to_string).collect();
-        format!("[{}]", entries.join(", "))
-    };
-    let rows: Vec<String> = matrix.entries.chunks(matrix.columns.max(1)).map(row).collect();
-    format!("Matrix([{}])", rows.join(", "))
 }
 
 fn interval_text(interval: &Interval) -> String {
