@@ -161,8 +161,12 @@ fn print_summary(summary: &Summary, output: &Path, failures: &Path) {
         summary.scored,
         output.display()
     ));
-    print_environments(&summary.environments);
-    if summary.scored + summary.kept + summary.failures() + summary.rejected == 0 {
+    if !summary.environments.is_empty() {
+        print_environments(&summary.environments);
+    }
+    if summary.cancelled {
+        say("it is not complete: the same command with `--resume` goes on");
+    } else if summary.scored + summary.kept + summary.failures() + summary.rejected == 0 {
         say("the datasets have no rows");
     }
     if summary.truncated > 0 {

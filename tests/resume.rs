@@ -117,7 +117,9 @@ fn an_interrupted_collection_keeps_what_is_finished_and_says_so_with_its_exit_co
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("`--resume` goes on"), "{said}");
     let kept = records::read(&folder.path("out.jsonl")).len();
     assert!((1..4000).contains(&kept), "{kept}");
     folder.run(&RESUME).exits_with(0);
