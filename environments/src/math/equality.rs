@@ -11,7 +11,7 @@
 //! | `x=5`, `a+b=5`, `\sin x=5` | `5`, as there are only symbols on the left | `y=5` |
 //! | `f(2)=5`, `\ln x=5`, `\sqrt{x}=5` | | `5` |
 //! | `2x+4=0` | `4+2x=0`, `0=2x+4` | `-2`, `x=-2`, `4x+8=0` |
-//! | `y=2x+1` | `2y=4x+2`: with two symbols or more, multiples are equal | |
+//! | `y=2x+1` | `2y=4x+2`, `x=\frac{y-1}{2}`: equations of two symbols or more may be solved or multiplied | |
 //! | `x>1` | `(1,\infty)`, `1<x`, `x-1>0` | `2x>2` |
 //! | `(1,\infty)` | | `x>1` |
 //! | `1<x<2` | `0<x-1<1`: link by link | `2>x>1` |

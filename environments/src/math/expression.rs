@@ -374,6 +374,8 @@ impl Expression {
                     || sides[0].is_symbolic()
             }
             Self::Power(sides) | Self::Relation(_, sides) => sides.iter().all(Self::is_symbolic),
+            // The original takes the common divisor of symbols for 1.
+            Self::Function(Function::Gcd, _) => false,
             Self::Add(parts)
             | Self::Mul(parts)
             | Self::Function(_, parts)

@@ -48,6 +48,14 @@ pub(super) fn difference(left: &Expression, right: &Expression, steps: &mut Step
     })
 }
 
+/// Whether two quotients of polynomials in two symbols or more are zero at the same points, since the
+/// numerator of one is a multiple of the other's.
+pub(super) fn same_numerators(left: &Expression, right: &Expression, steps: &mut Steps) -> bool {
+    steps.lend(STEPS_MAX, |steps| {
+        Form { generators: Vec::new(), steps }.same_numerators(left, right).unwrap_or(false)
+    })
+}
+
 /// Exponents by generator, without zeros.
 type Monomial = Vec<(usize, u32)>;
 
@@ -112,6 +120,23 @@ impl Form<'_> {
             _ if self.generators.iter().all(symbols) => Zeroness::Nonzero,
             _ => Zeroness::Unknown,
         })
+    }
+
+    fn same_numerators(&mut self, left: &Expression, right: &Expression) -> Option<bool> {
+        let (left, right) = (self.quotient(left)?.0, self.quotient(right)?.0);
+        let symbols =
+            self.generators.iter().filter(|it| matches!(it, Expression::Symbol(_))).count();
+        if symbols < 2 || left.len() != right.len() {
+            return Some(false);
+        }
+        let ratio = exact::quotient(left.values().next()?, right.values().next()?, self.steps)?;
+        for ((monomial, coefficient), (other, multiplied)) in left.iter().zip(&right) {
+            let is_multiple = exact::product(&ratio, multiplied, self.steps)? == *coefficient;
+            if monomial != other || !is_multiple {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 
     fn sum(&mut self, mut left: Polynomial, right: Polynomial) -> Option<Polynomial> {

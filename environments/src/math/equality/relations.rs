@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Comparison, Options, difference, sets, sides, solutions};
 use crate::math::expression::{Expression, Relation};
+use crate::math::normal;
 
 pub(super) const fn is_relation(value: &Expression) -> bool {
     matches!(value, Expression::Relation(..) | Expression::Chain(_))
@@ -127,6 +128,8 @@ impl Comparison {
             return true;
         }
         let equations = kind == Relation::Equal && other_kind == Relation::Equal;
-        equations && solutions::same_zeros(&gold, &predicted, self.options, &mut self.steps)
+        equations
+            && (normal::same_numerators(&gold, &predicted, &mut self.steps)
+                || solutions::same_zeros(&gold, &predicted, self.options, &mut self.steps))
     }
 }

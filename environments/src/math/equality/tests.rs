@@ -41,7 +41,16 @@ fn an_equation_counts_with_its_right_side_where_the_other_is_none() {
         ("|\\vec{a}|=3", "3"),
         ("f^{-1}(x)=\\frac{x-1}{2}", "\\frac{x-1}{2}"),
         ("a+b=c=5", "5"),
+        ("y^2=4ax", "x=\\frac{y^2}{4a}"),
+        ("\\frac{1}{x}+\\frac{1}{y}=\\frac{1}{z}", "z=\\frac{xy}{x+y}"),
+        ("\\frac{x}{y}=2", "x=2y"),
     ]);
+    rejects(&[
+        ("F=ma", "F=\\frac{m}{a}"),
+        ("x=y", "x^2=y^2"),
+        ("\\frac{1}{x}=2", "x=\\frac{1}{2}"),
+    ]);
+    rejects(&[("\\gcd(m,n)=1", "1")]);
     rejects(&[("x=5", "y=5"), ("2x+4=0", "-2"), ("2x+4=0", "x=-2"), ("x=-2", "2x+4=0")]);
     rejects(&[
         ("f(2)=5", "5"),

@@ -135,12 +135,11 @@ impl Parser<'_> {
         let mut links = Vec::new();
         loop {
             let mut right = self.side()?;
-            let is_applied = matches!(left, Expression::Applied(..)) && right.is_collection();
             self.first_pair |= place == Place::Start && self.plus_minus;
-            if is_applied || (only_sets && !of_sets && !self.lenient) {
-                return Err(self.unexpected());
-            }
             if !of_sets && !self.lenient {
+                if only_sets {
+                    return Err(self.unexpected());
+                }
                 left = scalar(left, "=")?;
                 right = scalar(right, "=")?;
             }

@@ -346,6 +346,7 @@ fn sets_stand_alone_or_beside_a_name() {
         ("x>\\{5\\}", "x > 5"),
         ("2x=\\{1,2\\}", "nothing"),
         ("f(x)=\\{1,2\\}", "nothing"),
+        ("f(x)=\\{1\\}", "Eq(f(x), 1)"),
         ("x>\\{1,2\\}", "nothing"),
         ("x\\equiv\\{1,2\\}", "nothing"),
         ("x>\\pm 2", "nothing"),
