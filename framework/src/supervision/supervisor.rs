@@ -352,9 +352,40 @@ impl SupervisorHandle {
         &self,
         command: impl FnOnce(oneshot::Sender<Result<(), ChildError>>) -> Command,
     ) -> Result<(), ChildError> {
-        let (reply, outcome) = oneshot::channel();
+        let (reply, mut outcome) = oneshot::channel();
         let shutting_down = || ChildError::ShuttingDown { supervisor: self.board.name().clone() };
         self.commands.send(command(reply)).map_err(|_| shutting_down())?;
-        outcome.await.unwrap_or_else(|_| Err(shutting_down()))
+        let answer = tokio::select! {
+            biased;
+            answer = &mut outcome => answer.ok(),
+            // A command that is sent in the instant in which its receiver is dropped may stay in the
+            // channel, reply and all, for as long as there are senders: nobody will answer it.
+            _ = self.ended() => outcome.try_recv().ok(),
+        };
+        answer.unwrap_or_else(|| Err(shutting_down()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_nobody_took_before_the_end_is_refused() {
+        let board = Arc::new(Board::new(&SupervisorSpec::new("root")));
+        let (commands, _unread) = mpsc::unbounded_channel();
+        let (_up, started) = watch::channel(None);
+        let (over, ended) = watch::channel(None);
+        let root = SupervisorHandle { commands, board, started, ended };
+        let mut asking = pin!(root.terminate_child("collection"));
+        assert_eq!(asking.as_mut().now_or_never(), None);
+        over.send_replace(Some(Stopped { exit: Exit::RestartsExceeded, forced: 0, abandoned: 0 }));
+        let refusal = ChildError::ShuttingDown { supervisor: "root".into() };
+        assert_eq!(timeout(Duration::from_secs(60), asking).await, Ok(Err(refusal)));
     }
 }
