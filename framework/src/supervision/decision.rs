@@ -12,6 +12,8 @@ mod admin;
 mod child;
 mod event;
 #[cfg(test)]
+mod halting;
+#[cfg(test)]
 mod model;
 mod order;
 mod window;
