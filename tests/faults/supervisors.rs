@@ -2,9 +2,10 @@
 //! made again.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
-use rehearsal::framework::collection::CollectError;
+use rehearsal::framework::collection::{CollectError, Source};
 use rehearsal::framework::supervision::{ChildError, ChildSpec, ChildState, SupervisorSpec};
 use rehearsal::prelude::*;
 
@@ -158,6 +159,42 @@ pub(super) async fn supervisors_that_are_killed_are_restarted_with_all_that_is_b
         }
         runtime.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_collection_that_leaves_its_collector_behind_on_a_blocked_thread_ends() {
+    const SCENE: &str = "collector_blocked";
+    /// Do not wait for the other end.
+    const O_NONBLOCK: i32 = 0o4000;
+    let folder = Folder::new();
+    // As many as are in flight: the second dataset is not opened before they are done.
+    let slow = Mishap { place: Place::Model, ..mishap(Fault::Slow, 1..=64) };
+    let scene = Scene::set(SCENE, vec![slow]);
+    let runtime = ledger_runtime(&folder, SCENE).await;
+    let (pipe, progress) = (folder.path("pipe.jsonl"), Arc::new(Progress::default()));
+    std::fs::write(&pipe, ledger::dataset(1)).unwrap();
+    let mut collection = runtime.collection().unwrap();
+    collection.sources.push(Source { path: pipe.clone(), ..collection.sources[0].clone() });
+    let collecting = runtime.collect(collection, Arc::new(MemoryRecorder::new()), progress.clone());
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).custom_flags(O_NONBLOCK);
+    let mut silent = None;
+    let killing = async {
+        until("its rows are counted", || progress.snapshot().total.is_some()).await;
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        scene.release();
+        until("the collector reads from the pipe", || {
+            silent = options.open(&pipe).ok();
+            silent.is_some()
+        })
+        .await;
+        runtime.kill("collection").unwrap();
+    };
+    let (result, ()) = tokio::join!(collecting, killing);
+    assert!(matches!(result, Err(CollectError::GaveUp { .. })), "{result:?}");
+    drop(silent);
+    runtime.stop().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::Runtime;
 use super::components::{RESTART_DELAYS, RunningAgent};
 use crate::collection::{
@@ -70,13 +72,32 @@ impl Runtime {
             let spec = SupervisorSpec::new("collection").strategy(Strategy::RestForOne);
             spec.intensity(TOLERANCE).backoff(RESTART_DELAYS).children(children.clone())
         });
-        // Temporary: one that gives up takes its report along, which is how we hear of it.
+        // Temporary: one that gives up is not started again, so that we hear of it.
         let supervisor = supervisor.restart(Restart::Temporary);
         self.root.start_child(supervisor).await.map_err(gave_up)?;
         let collecting = Collecting { runtime: self, places: Some(places) };
-        let result = result.await;
+        let result = self.reported(result).await;
         collecting.end().await;
-        result.unwrap_or_else(|_| Err(gave_up("its supervisor gave up")))
+        result
+    }
+
+    /// Waits for what the collector reports, or for the end of the supervisor above it: one that was
+    /// abandoned on a blocked thread keeps its report there for as long as that blocks.
+    async fn reported(
+        &self,
+        mut report: oneshot::Receiver<Result<Summary, CollectError>>,
+    ) -> Result<Summary, CollectError> {
+        let over = async {
+            if let Ok(collection) = self.root.nested("collection") {
+                collection.exited().await;
+            }
+        };
+        let reported = tokio::select! {
+            biased;
+            reported = &mut report => reported.ok(),
+            () = over => report.try_recv().ok(),
+        };
+        reported.unwrap_or_else(|| Err(gave_up("its supervisor gave up")))
     }
 
     fn wire(&self, collection: &Collection) -> Result<Vec<WiredSource>, CollectError> {
