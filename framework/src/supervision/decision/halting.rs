@@ -55,7 +55,17 @@ impl World {
                     self.timers.push(Reverse((at, ticket, None)));
                 }
                 Action::Finish { .. } => self.is_over = true,
-                _ => {}
+                Action::Start { .. }
+                | Action::Stop { .. }
+                | Action::Kill { .. }
+                | Action::Abandon { .. }
+                | Action::Retire { .. }
+                | Action::Forget { .. }
+                | Action::Answer { .. }
+                | Action::Ended { .. }
+                | Action::Restarting { .. }
+                | Action::Escalated
+                | Action::Booted => {}
             }
         }
     }
