@@ -39,8 +39,8 @@
 //! - Digits of other scripts than the Latin are no digits.
 //! - Its chains of inequalities forget the order in which they were written, by what it has read before; here
 //!   `1>x\ge 0` and `0\le x<1` always differ. Common divisors of symbols stay, where it takes them for 1.
-//! - Sets of which a percentage is taken print as sets; it prints `FiniteSet(...)`. Sums, products and sets of
-//!   more than some hundred parts are printed in the order in which they are written.
+//! - Sums, products and sets of more than some hundred parts are printed in the order in which they are
+//!   written.
 //! - Expressions with more than 200 symbols are compared by their normal forms only, not by values; more than
 //!   150 minuses before other minuses are not read.
 //!

@@ -97,7 +97,8 @@ fn sorted(parts: &[Expression]) -> String {
 fn has_set(value: &Expression) -> bool {
     match value {
         Expression::Set(_) => true,
-        Expression::Tuple(parts)
+        Expression::Mul(parts)
+        | Expression::Tuple(parts)
         | Expression::Chain(parts)
         | Expression::Union(parts)
         | Expression::Intersection(parts) => parts.iter().any(has_set),

@@ -208,6 +208,7 @@ impl<'c, 't> Scanner<'c, 't> {
                 b'$' => true,
                 b'\\' => matches!(self.cursor.byte(at + 1), Some(b'[' | b'(' | b'f')),
                 b'-' => self.cursor.has(at + 1, "\\frac"),
+                b' ' => self.cursor.byte(at + 1) == Some(b'['),
                 byte if byte.is_ascii_graphic() => false,
                 _ => {
                     self.cursor.text().is_char_boundary(at)
@@ -319,8 +320,8 @@ impl<'c, 't> Scanner<'c, 't> {
     /// ` [x] `.
     fn bracketed(&self, at: usize) -> Option<(Range<usize>, usize)> {
         let start = self.cursor.behind(self.cursor.behind_space(at)?, "[")?;
-        let length =
-            self.cursor.text()[start..].find(['\n', '[', ']']).filter(|length| *length > 0)?;
+        let bytes = &self.cursor.text().as_bytes()[start..];
+        let length = memchr::memchr3(b'\n', b'[', b']', bytes).filter(|length| *length > 0)?;
         let close = self.cursor.behind(start + length, "]")?;
         Some((start..start + length, self.cursor.behind_space(close)?))
     }

@@ -219,6 +219,7 @@ impl<'c, 't> Scanner<'c, 't> {
     }
 
     fn arithmetic_at(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
+        self.cursor.byte(start).filter(|byte| matches!(byte, b'-' | b'(' | b'0'..=b'9'))?;
         let mut at = start;
         for sign in ["-", "(", "-"] {
             at = self.cursor.behind(at, sign).unwrap_or(at);
@@ -268,13 +269,16 @@ impl<'c, 't> Scanner<'c, 't> {
 
     fn number_behind(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
         self.behind_prefix(start, |at| {
-            let currency =
-                self.cursor.character(at).filter(|character| CURRENCIES.contains(*character));
+            let currency = self.cursor.character(at).filter(|character| {
+                *character == '$' || (!character.is_ascii() && CURRENCIES.contains(*character))
+            });
             self.number_at(at + currency.map_or(0, char::len_utf8), follow)
         })
     }
 
     fn number_at(&self, start: usize, follow: Follow) -> Option<(Value, usize)> {
+        // Nothing stands at most places.
+        self.cursor.byte(start).filter(|byte| matches!(byte, b'-' | b'.' | b'0'..=b'9'))?;
         let digits = self.cursor.behind(start, "-").unwrap_or(start);
         let digits_end = self.cursor.digits_end(digits);
         let has_digits = digits_end > digits;
