@@ -26,7 +26,7 @@ const PAIRS: &str = "tests/differential/library_judge_math.jsonl";
 /// Each pair is decided so often; its shortest time counts, as the machine does other things as well.
 const ROUNDS: usize = 9;
 /// The same for texts and expressions that are meant to be slow.
-const SLOW_ROUNDS: usize = 3;
+const SLOW_ROUNDS: usize = 9;
 /// The most that any of the texts and expressions may take.
 const SLOWEST_MAX: Duration = Duration::from_millis(50);
 /// Texts that are repeated to a mebibyte.

@@ -50,9 +50,11 @@
 //! It says "different" where SymPy's `simplify` finds no zero; here these are equal: `\sin(x+y)` and its
 //! expansion, `\sinh x` and `(e^x-e^{-x})/2`, `I^2` and -1, `\prod_{k=1}^n k` and `n!`,
 //! `x^2+1>0` and all real numbers. It takes a value and the value plus 10^-20 to be equal,
-//! and digits beyond a double's; here they differ. What it gives five seconds, and then scores 0, is
-//! undecided here after a number of steps: `9^{9^9}`. Limits, infinite sums and integrals without a simple
-//! antiderivative are computed by number with an estimate of the error (`numeric/limits.rs`).
+//! and digits beyond a double's; here they differ. It solves equations of several symbols, and takes
+//! `\sqrt{x^2+y^2}=5` and `x^2+y^2=25` for equal; here they differ, as neither is a multiple of the other.
+//! What it gives five seconds, and then scores 0, is undecided here after a number of steps: `9^{9^9}`.
+//! Limits, infinite sums and integrals without a simple antiderivative are computed by number with an
+//! estimate of the error (`numeric/limits.rs`).
 
 mod matrices;
 mod numbers;
