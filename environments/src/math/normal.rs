@@ -49,7 +49,7 @@ pub(super) fn difference(left: &Expression, right: &Expression, steps: &mut Step
 }
 
 /// Whether two quotients of polynomials in two symbols or more are zero at the same points, since the
-/// numerator of one is a multiple of the other's.
+/// numerator of one is a multiple of the other's, and neither denominator takes zeros away.
 pub(super) fn same_numerators(left: &Expression, right: &Expression, steps: &mut Steps) -> bool {
     steps.lend(STEPS_MAX, |steps| {
         Form { generators: Vec::new(), steps }.same_numerators(left, right).unwrap_or(false)
@@ -107,6 +107,16 @@ fn product(left: &Monomial, right: &Monomial) -> Monomial {
     result
 }
 
+fn value_at(polynomial: &Polynomial, point: &[BigRational]) -> BigRational {
+    let term = |(monomial, coefficient): (&Monomial, &BigRational)| {
+        let powers = monomial.iter().map(|(generator, exponent)| {
+            point[*generator].pow(i32::try_from(*exponent).unwrap_or(i32::MAX))
+        });
+        powers.fold(coefficient.clone(), |product, power| product * power)
+    };
+    polynomial.iter().map(term).sum()
+}
+
 impl Form<'_> {
     fn difference(&mut self, left: &Expression, right: &Expression) -> Option<Zeroness> {
         let (left, left_below) = self.quotient(left)?;
@@ -123,7 +133,8 @@ impl Form<'_> {
     }
 
     fn same_numerators(&mut self, left: &Expression, right: &Expression) -> Option<bool> {
-        let (left, right) = (self.quotient(left)?.0, self.quotient(right)?.0);
+        let (left, left_below) = self.quotient(left)?;
+        let (right, right_below) = self.quotient(right)?;
         let symbols =
             self.generators.iter().filter(|it| matches!(it, Expression::Symbol(_))).count();
         if symbols < 2 || left.len() != right.len() {
@@ -136,7 +147,36 @@ impl Form<'_> {
                 return Some(false);
             }
         }
-        Some(true)
+        Some(self.is_apart(&left, &left_below)? && self.is_apart(&left, &right_below)?)
+    }
+
+    /// Whether it is known that a denominator has no factor in common with a numerator: its only term has
+    /// none, or the numerator is not zero at a point where the denominator, linear in a generator, is.
+    fn is_apart(&mut self, above: &Polynomial, below: &Polynomial) -> Option<bool> {
+        // Twice as much as multiplying the terms of both.
+        if !self.steps.spend(2 * PAIR_STEPS * (above.len() + below.len()) as u64) {
+            return None;
+        }
+        if let [only] = below.keys().collect::<Vec<_>>().as_slice() {
+            let has = |monomial: &Monomial, factor| monomial.iter().any(|(it, _)| *it == factor);
+            let is_common = |factor| above.keys().all(|term| has(term, factor));
+            return Some(!only.iter().any(|(factor, _)| is_common(*factor)));
+        }
+        let is_linear = |generator: &usize| {
+            let with = |term: &&Monomial| term.iter().any(|(it, _)| it == generator);
+            below.keys().filter(with).eq([&vec![(*generator, 1)]])
+        };
+        let Some(generator) = (0..self.generators.len()).find(is_linear) else {
+            return Some(false);
+        };
+        // Odd numbers, of which no two are equal.
+        let mut point: Vec<BigRational> = (0..self.generators.len())
+            .map(|index| BigRational::from_integer((2 * index + 7).into()))
+            .collect();
+        point[generator] = BigRational::zero();
+        let rest = value_at(below, &point);
+        point[generator] = -rest / &below[&vec![(generator, 1)]];
+        Some(!value_at(above, &point).is_zero())
     }
 
     fn sum(&mut self, mut left: Polynomial, right: Polynomial) -> Option<Polynomial> {
