@@ -507,6 +507,13 @@ def equations(chance):
     return gold, said(answer, chance), equal
 
 
+def either_way(gold, answer, chance):
+    """A pair of which either may be the gold answer, by the library's convention."""
+    if chance.maybe():
+        gold, answer = answer, gold
+    return answer, said(gold, chance), None
+
+
 # What may stand before an equals sign. Some of it says no more than a name does, and may be left out.
 NAMES = [
     "x", "x_1", "AB", "\\overline{AB}", "\\angle A", "\\text{Area}", "f(x)", "f(2)", "f(x,y)", "f'(x)", "f^{-1}(x)", "P(A)", "E(X)", "x+y", "x-y", "xy", "2x", "-x", "x^2", "a^b",
@@ -537,9 +544,7 @@ def signs(chance):
     gold, answer = chance.choice(cases)
     if chance.maybe(0.3):
         answer = answer.replace(str(a), str(a + c)).replace("ℝ", "ℚ").replace("∅", "ℕ")
-    if chance.maybe():
-        return gold, said(answer, chance), None
-    return answer, said(gold, chance), None
+    return either_way(gold, answer, chance)
 
 
 @kind
@@ -552,9 +557,7 @@ def unread(chance):
         (f"{a}\\mathbb{{P}}", str(a)), (f"rank A={a}", str(a)), (f"{a} \\leftrightarrow {b}", str(b)), (f"\\{{x\\in\\mathbb{{R}} : x>{a}\\}}", f"x>{a}"), (f"\\ln_{{{a}}} {b}", f"\\log_{{{a}}} {b}"), (f"\\sin f({a})", f"\\sin(f({a}))"), (f"b^2_1+{a}", f"b_1^2+{a}"), (f"[-\\infty,{a}]", f"(-\\infty,{a}]"),
     ]
     gold, answer = chance.choice(cases)
-    if chance.maybe():
-        return gold, said(answer, chance), None
-    return answer, said(gold, chance), None
+    return either_way(gold, answer, chance)
 
 
 @kind
